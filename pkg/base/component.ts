@@ -1,0 +1,55 @@
+import { errorText, type Logger } from './log.ts';
+
+/**
+ * A part of kedge with a life cycle. `start` resolves when the component has begun its work and rejects when it
+ * cannot; `ready` resolves when it is of use to others; `stop` resolves when it has let go of everything it held.
+ * `signal` aborts when the process is asked to end.
+ */
+export interface Component {
+  readonly name: string;
+  start(signal: AbortSignal): Promise<void>;
+  ready(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Thrown for a failure the operator can mend: the message names the cause and the remedy in one line. */
+export class OperatorError extends Error {
+  override readonly name = 'OperatorError';
+}
+
+/** Starts components in order and stops them in reverse; a failed start stops what had been started. */
+export class Supervisor {
+  readonly #log: Logger;
+  readonly #started: Component[] = [];
+  readonly #abort = new AbortController();
+
+  constructor(log: Logger) {
+    this.#log = log;
+  }
+
+  /** Aborts when `stop` begins. */
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  /** Starts `component` after those started before it, waiting until it is ready. */
+  async start(component: Component): Promise<void> {
+    this.#log.debug('starting', { component: component.name });
+    this.#started.push(component);
+    await component.start(this.#abort.signal);
+    await component.ready();
+    this.#log.debug('ready', { component: component.name });
+  }
+
+  /** Stops everything, last started first; a component that fails to stop does not keep the others from stopping. */
+  async stop(): Promise<void> {
+    this.#abort.abort();
+    for (let component = this.#started.pop(); component !== undefined; component = this.#started.pop()) {
+      try {
+        await component.stop();
+      } catch (error) {
+        this.#log.error('component did not stop cleanly', { component: component.name, error: errorText(error) });
+      }
+    }
+  }
+}

@@ -1,0 +1,56 @@
+import { join } from 'node:path';
+
+/** Where kedge keeps its files below the data directory; the one place that names them. */
+export interface Paths {
+  readonly dataDir: string;
+  /** Server: certificates and keys. */
+  readonly tls: string;
+  /** Server: the libSQL file. */
+  readonly database: string;
+  /** Server: the join token. */
+  readonly token: string;
+  /** Node: everything of the agent. */
+  readonly agent: string;
+  /** Node: tar archives found here are imported into the container runtime. */
+  readonly images: string;
+  readonly containerdRoot: string;
+  readonly containerdConfig: string;
+  readonly containerdLog: string;
+  readonly cniConf: string;
+  /** Node: the kubelet's root: `pods/<uid>/volumes/…`. */
+  readonly kubelet: string;
+  /** Native addons unpacked from the executable. */
+  readonly native: string;
+}
+
+export const DEFAULT_DATA_DIR = '/var/lib/kedge';
+export const DEFAULT_CONFIG_FILE = '/etc/kedge/config.yaml';
+export const DEFAULT_KUBECONFIG = '/etc/kedge/kedge.yaml';
+/** Runtime state that a reboot may clear: sockets and containerd's state. */
+export const RUN_DIR = '/run/kedge';
+/** Container logs, where log collectors look for them: `<namespace>_<pod>_<uid>/<container>/<n>.log`. */
+export const POD_LOG_DIR = '/var/log/pods';
+/** Links `<pod>_<namespace>_<container>-<id>.log` to the files below POD_LOG_DIR, as upstream's kubelet makes them. */
+export const CONTAINER_LOG_DIR = '/var/log/containers';
+
+/** The files below `dataDir`. */
+export function pathsFor(dataDir: string): Paths {
+  const agent = join(dataDir, 'agent');
+  return {
+    dataDir,
+    tls: join(dataDir, 'server', 'tls'),
+    database: join(dataDir, 'server', 'db', 'state.db'),
+    token: join(dataDir, 'server', 'token'),
+    agent,
+    images: join(agent, 'images'),
+    containerdRoot: join(agent, 'containerd'),
+    containerdConfig: join(agent, 'etc', 'containerd', 'config.toml'),
+    containerdLog: join(agent, 'containerd', 'containerd.log'),
+    cniConf: join(agent, 'etc', 'cni', 'net.d'),
+    kubelet: join(agent, 'kubelet'),
+    native: join(dataDir, 'native'),
+  };
+}
+
+/** Ports kedge listens on. */
+export const PORTS = { apiserver: 6443, kubelet: 10250, nodePorts: { first: 30000, last: 32767 } } as const;
