@@ -1,0 +1,79 @@
+/**
+ * The shape of API objects, as one recursive type. Built-in kinds get theirs from the facts table (facts.ts), custom
+ * resources from their CRD's openAPIV3Schema; everything that walks objects (strict decoding, defaulting, pruning,
+ * protobuf, patches, server-side apply, OpenAPI) walks a Schema beside them.
+ */
+
+export type Json = null | boolean | number | string | Json[] | JsonObject;
+export interface JsonObject {
+  [key: string]: Json | undefined;
+}
+
+export type Schema = ScalarSchema | StructSchema | MapSchema | ListSchema | AnySchema;
+
+/** `time`, `microTime`, `duration` and `quantity` are strings in JSON; `bytes` is base64; `intOrString` is either. */
+export type ScalarType =
+  | 'string'
+  | 'boolean'
+  | 'int32'
+  | 'int64'
+  | 'double'
+  | 'bytes'
+  | 'time'
+  | 'microTime'
+  | 'duration'
+  | 'quantity'
+  | 'intOrString';
+
+export interface ScalarSchema {
+  readonly kind: 'scalar';
+  readonly type: ScalarType;
+  readonly enum?: readonly string[];
+}
+
+/** An object with named fields. */
+export interface StructSchema {
+  readonly kind: 'struct';
+  /** `io.k8s.api.core.v1.PodSpec`; empty for the anonymous structs of a CRD. */
+  readonly name: string;
+  readonly fields: ReadonlyMap<string, FieldSchema>;
+  /** Server-side apply owns it as a whole (x-kubernetes-map-type: atomic). */
+  readonly atomic: boolean;
+  /** Unknown fields are kept (x-kubernetes-preserve-unknown-fields). */
+  readonly preserveUnknown: boolean;
+}
+
+export interface FieldSchema {
+  readonly name: string;
+  readonly schema: Schema;
+  readonly required: boolean;
+  /** The value an absent field takes (+default marker or a CRD's default). */
+  readonly default?: Json;
+  /** Strategic merge patch: how a list, map or struct field merges; without it a list is replaced. */
+  readonly patchStrategy?: readonly ('merge' | 'replace' | 'retainKeys')[];
+  readonly patchMergeKey?: string;
+  /** Protobuf field number; 0 where the kind has no protobuf form. */
+  readonly number: number;
+}
+
+/** An object with free keys and values of one shape. */
+export interface MapSchema {
+  readonly kind: 'map';
+  readonly values: Schema;
+  readonly atomic: boolean;
+}
+
+export interface ListSchema {
+  readonly kind: 'list';
+  readonly items: Schema;
+  /** Server-side apply: `map` lists are keyed by `mapKeys`, `set` lists by the value, `atomic` ones are one value. */
+  readonly listType: 'atomic' | 'set' | 'map';
+  readonly mapKeys: readonly string[];
+}
+
+/** Any JSON value, kept as it is (RawExtension, JSON, FieldsV1, x-kubernetes-preserve-unknown-fields). */
+export interface AnySchema {
+  readonly kind: 'any';
+}
+
+export const anySchema: AnySchema = { kind: 'any' };
