@@ -41,6 +41,8 @@ export interface StructSchema {
   readonly atomic: boolean;
   /** Unknown fields are kept (x-kubernetes-preserve-unknown-fields). */
   readonly preserveUnknown: boolean;
+  /** Embedded structs whose fields stand directly in this one, with their protobuf number. */
+  readonly inlined: readonly { readonly number: number; readonly schema: StructSchema }[];
 }
 
 export interface FieldSchema {
@@ -54,6 +56,12 @@ export interface FieldSchema {
   readonly patchMergeKey?: string;
   /** Protobuf field number; 0 where the kind has no protobuf form. */
   readonly number: number;
+  /**
+   * What becomes of an absent or zero value, as Go's encoder decides it from the field's type and tag: `emit` writes
+   * it (`{}`, `""`, `0`, `null` for lists and times), `drop` leaves out zero values, `keep` leaves out only absent
+   * ones (pointer fields, where zero means something).
+   */
+  readonly zero: 'emit' | 'drop' | 'keep';
 }
 
 /** An object with free keys and values of one shape. */
@@ -69,11 +77,15 @@ export interface ListSchema {
   /** Server-side apply: `map` lists are keyed by `mapKeys`, `set` lists by the value, `atomic` ones are one value. */
   readonly listType: 'atomic' | 'set' | 'map';
   readonly mapKeys: readonly string[];
+  /** Protobuf wraps the list in a message of its own (`ExtraValue`, `Verbs`). */
+  readonly wrapped: boolean;
 }
 
 /** Any JSON value, kept as it is (RawExtension, JSON, FieldsV1, x-kubernetes-preserve-unknown-fields). */
 export interface AnySchema {
   readonly kind: 'any';
+  /** The protobuf message that carries the JSON; undefined for custom resources. */
+  readonly form?: 'rawExtension' | 'fieldsV1' | 'json' | 'schemaOrArray' | 'schemaOrBool' | 'schemaOrStringArray';
 }
 
 export const anySchema: AnySchema = { kind: 'any' };
