@@ -1,0 +1,44 @@
+import { OperatorError } from '../../pkg/base/component.ts';
+import { CHECK_STAGES } from './lib/check-stages.ts';
+import { runMain, say, seconds } from './lib/report.ts';
+import { parseTestArguments, SUITES, type SuiteName, type TestRequest, testFiles } from './lib/test-plan.ts';
+import { type Counts, runTestFiles } from './lib/test-runner.ts';
+
+/**
+ * `npm test [-- path ... --name pattern]`: sets up what is missing, then checks, unit, integration and end-to-end
+ * tests. The last line is `N passed, N failed`; a check counts as one test.
+ */
+await runMain(async (args) => {
+  const request = parseTestArguments(args);
+  if (typeof request === 'string') throw new OperatorError(request);
+  const total: Counts = { passed: 0, failed: 0, skipped: 0 };
+  if (request.paths.length === 0 && request.namePattern === undefined) await runChecks(total);
+  for (const suite of ['unit', 'integration', 'e2e'] as const) await runSuite(suite, request, total);
+  if (total.skipped > 0) say(`${total.skipped} skipped`);
+  if (total.passed + total.failed === 0) say('no test was run');
+  process.stdout.write(`${total.passed} passed, ${total.failed} failed\n`);
+  return total.failed === 0 && total.passed > 0 ? 0 : 1;
+});
+
+async function runChecks(total: Counts): Promise<void> {
+  for (const stage of CHECK_STAGES) {
+    const begun = Date.now();
+    const { ok, output } = await stage.check();
+    if (!ok) process.stdout.write(output);
+    say(`${stage.name}: ${ok ? 'ok' : 'FAILED'} (${seconds(begun)})`);
+    if (ok) total.passed += 1;
+    else total.failed += 1;
+  }
+}
+
+async function runSuite(suite: SuiteName, request: TestRequest, total: Counts): Promise<void> {
+  const files = testFiles(suite, request);
+  if (files.length === 0) return;
+  const begun = Date.now();
+  say(`${suite} tests: ${files.length} files`);
+  const counts = await runTestFiles({ ...SUITES[suite], files, namePattern: request.namePattern });
+  say(`${suite} tests: ${counts.passed} passed, ${counts.failed} failed (${seconds(begun)})`);
+  total.passed += counts.passed;
+  total.failed += counts.failed;
+  total.skipped += counts.skipped;
+}
