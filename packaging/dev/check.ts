@@ -1,8 +1,10 @@
 import { CHECK_STAGES } from './lib/check-stages.ts';
+import { ensureGenerated } from './lib/generated.ts';
 import { runMain, say, seconds } from './lib/report.ts';
 
 /** `npm run check`: format, lint, types and unused code. */
 await runMain(async () => {
+  ensureGenerated();
   let failed = 0;
   for (const stage of CHECK_STAGES) {
     const begun = Date.now();

@@ -28,6 +28,9 @@ const SCALARS: Readonly<Record<string, string>> = {
 /** The files this generator reads; when none changed, its output stands. */
 export const inputs: readonly URL[] = [FACTS, new URL(import.meta.url)];
 
+/** The folder it writes. */
+export const output: URL = OUT;
+
 /** Writes all modules afresh. */
 export function generate(): void {
   const facts = JSON.parse(readFileSync(FACTS, 'utf8')) as Record<string, string[]>;

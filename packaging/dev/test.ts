@@ -1,5 +1,6 @@
 import { OperatorError } from '../../pkg/base/component.ts';
 import { CHECK_STAGES } from './lib/check-stages.ts';
+import { ensureGenerated } from './lib/generated.ts';
 import { runMain, say, seconds } from './lib/report.ts';
 import { parseTestArguments, SUITES, type SuiteName, type TestRequest, testFiles } from './lib/test-plan.ts';
 import { type Counts, runTestFiles } from './lib/test-runner.ts';
@@ -11,6 +12,7 @@ import { type Counts, runTestFiles } from './lib/test-runner.ts';
 await runMain(async (args) => {
   const request = parseTestArguments(args);
   if (typeof request === 'string') throw new OperatorError(request);
+  ensureGenerated();
   const total: Counts = { passed: 0, failed: 0, skipped: 0 };
   if (request.paths.length === 0 && request.namePattern === undefined) await runChecks(total);
   for (const suite of ['unit', 'integration', 'e2e'] as const) await runSuite(suite, request, total);
