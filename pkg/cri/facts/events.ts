@@ -9,5 +9,6 @@ export const eventMessages = {
   Any: { typeUrl: [1, 'string'], value: [2, 'bytes'] },
   Envelope: { timestamp: [1, 'Timestamp'], namespace: [2, 'string'], topic: [3, 'string'], event: [4, 'Any'] },
   AnyTaskEvent: { containerId: [1, 'string'] },
+  PublishRequest: { topic: [1, 'string'], event: [2, 'Any'] },
   TaskExitEvent: { containerId: [1, 'string'], id: [2, 'string'] },
 } as const;
