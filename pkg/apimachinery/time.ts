@@ -1,18 +1,43 @@
-/** metav1.Time and MicroTime: the two textual forms of instants in API objects. */
+/** Times in the API's two forms: `Time` with seconds, `MicroTime` with six digits of fraction, both in UTC. */
 
-/** `2026-01-02T03:04:05Z`: metav1.Time, whole seconds. */
+const RFC3339 = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d+))?(Z|[+-]\d\d:\d\d)$/;
+
+/** `2006-01-02T15:04:05Z`; `ms` since the epoch, fractions of a second are cut off. */
 export function formatTime(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
+  return `${new Date(Math.floor(ms / 1000) * 1000).toISOString().slice(0, 19)}Z`;
 }
 
-/** `2026-01-02T03:04:05.678000Z`: metav1.MicroTime. */
+/** `2006-01-02T15:04:05.000000Z`; `ms` since the epoch, with a fraction for microseconds. */
 export function formatMicroTime(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 23)}000Z`;
+  const micros = Math.floor(ms * 1000);
+  const seconds = Math.floor(micros / 1e6);
+  const fraction = String(micros - seconds * 1e6).padStart(6, '0');
+  return `${new Date(seconds * 1000).toISOString().slice(0, 19)}.${fraction}Z`;
 }
 
-/** Milliseconds since the epoch of a Time or MicroTime; undefined for an absent or malformed one. */
+/** Milliseconds since the epoch (with a fraction for microseconds); undefined when absent or no RFC 3339 time. */
 export function parseTime(text: string | null | undefined): number | undefined {
-  if (text === null || text === undefined || text === '') return undefined;
-  const ms = Date.parse(text);
-  return Number.isNaN(ms) ? undefined : ms;
+  if (!text) return undefined;
+  const match = RFC3339.exec(text);
+  if (match === null) return undefined;
+  const [, year, month, day, hour, minute, second, fraction = '', zone = 'Z'] = match;
+  const seconds = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}${zone}`);
+  if (Number.isNaN(seconds)) return undefined;
+  // Date.parse lets the 31st of April pass as the 1st of May.
+  const lastDay = new Date(Date.UTC(Number(year), Number(month), 0)).getUTCDate();
+  if (Number(day) > lastDay) return undefined;
+  return seconds + Number(`0.${fraction || '0'}`) * 1000;
+}
+
+/** The stored form of a `Time` that a client sent; undefined when it is not an RFC 3339 time. */
+export function canonicalTime(text: string): string | undefined {
+  const ms = parseTime(text);
+  return ms === undefined ? undefined : formatTime(ms);
+}
+
+/** The stored form of a `MicroTime`, which has to bring exactly six digits of fraction. */
+export function canonicalMicroTime(text: string): string | undefined {
+  const digits = /\.(\d{6})(?=Z|[+-])/.exec(text)?.[1];
+  const ms = digits === undefined ? undefined : parseTime(text.replace(`.${digits}`, ''));
+  return ms === undefined ? undefined : `${new Date(ms).toISOString().slice(0, 19)}.${digits}Z`;
 }
