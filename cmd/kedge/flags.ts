@@ -1,0 +1,258 @@
+import { DEFAULT_CONFIG_FILE, DEFAULT_DATA_DIR, DEFAULT_KUBECONFIG } from '../../pkg/base/paths.ts';
+
+/** One setting of a command: a flag, an environment variable and a key of the config file at once. */
+export interface Flag {
+  readonly name: string;
+  readonly short?: string;
+  /** `list` flags may be given more than once; one value may hold several, separated by commas. */
+  readonly kind: 'string' | 'boolean' | 'list';
+  /** What stands for the value in the help. */
+  readonly placeholder?: string;
+  /** The value when nobody sets one, in the form it would be given. */
+  readonly default?: string;
+  /** What the help says of a default that is worked out at start. */
+  readonly defaultText?: string;
+  readonly description: string;
+  readonly group: string;
+  /** Only needed by tests and unusual set-ups: left out of the help, but documented. */
+  readonly hidden?: boolean;
+  /** The environment variable, where k3s's name does not follow from the flag's. */
+  readonly env?: string;
+}
+
+/** The settings of `kedge server`; names and defaults are k3s's. docs/flags.md lists the same. */
+export const SERVER_FLAGS = [
+  {
+    name: 'config',
+    short: 'c',
+    kind: 'string',
+    placeholder: 'file',
+    default: DEFAULT_CONFIG_FILE,
+    env: 'KEDGE_CONFIG_FILE',
+    description: 'config file; <file>.d/*.yaml are read after it',
+    group: 'Config',
+  },
+  { name: 'debug', kind: 'boolean', default: 'false', description: 'log more', group: 'Config' },
+  {
+    name: 'data-dir',
+    short: 'd',
+    kind: 'string',
+    placeholder: 'dir',
+    default: DEFAULT_DATA_DIR,
+    description: 'where kedge keeps everything that outlives a restart',
+    group: 'Config',
+  },
+  {
+    name: 'bind-address',
+    kind: 'string',
+    placeholder: 'ip',
+    default: '0.0.0.0',
+    description: 'address the API server listens on',
+    group: 'Listener',
+  },
+  {
+    name: 'https-listen-port',
+    kind: 'string',
+    placeholder: 'port',
+    default: '6443',
+    description: 'port the API server listens on',
+    group: 'Listener',
+  },
+  {
+    name: 'advertise-address',
+    kind: 'string',
+    placeholder: 'ip',
+    defaultText: 'the node IP',
+    description: "address of the API server in the cluster's own `kubernetes` Service",
+    group: 'Listener',
+  },
+  {
+    name: 'tls-san',
+    kind: 'list',
+    placeholder: 'name',
+    description: "further host name or IP address for the API server's certificate",
+    group: 'Listener',
+  },
+  {
+    name: 'cluster-cidr',
+    kind: 'string',
+    placeholder: 'cidr',
+    default: '10.42.0.0/16',
+    description: 'addresses of Pods',
+    group: 'Network',
+  },
+  {
+    name: 'service-cidr',
+    kind: 'string',
+    placeholder: 'cidr',
+    default: '10.43.0.0/16',
+    description: 'addresses of Services',
+    group: 'Network',
+  },
+  {
+    name: 'service-node-port-range',
+    kind: 'string',
+    placeholder: 'first-last',
+    default: '30000-32767',
+    description: 'ports of NodePort Services',
+    group: 'Network',
+  },
+  {
+    name: 'cluster-dns',
+    kind: 'string',
+    placeholder: 'ip',
+    defaultText: 'the tenth address of the service CIDR',
+    description: 'address of the cluster DNS; lies inside the service CIDR',
+    group: 'Network',
+  },
+  {
+    name: 'cluster-domain',
+    kind: 'string',
+    placeholder: 'domain',
+    default: 'cluster.local',
+    description: 'DNS domain of the cluster',
+    group: 'Network',
+  },
+  {
+    name: 'write-kubeconfig',
+    short: 'o',
+    kind: 'string',
+    placeholder: 'file',
+    default: DEFAULT_KUBECONFIG,
+    env: 'KEDGE_KUBECONFIG_OUTPUT',
+    description: "where the administrator's kubeconfig is written",
+    group: 'Client',
+  },
+  {
+    name: 'write-kubeconfig-mode',
+    kind: 'string',
+    placeholder: 'mode',
+    default: '600',
+    env: 'KEDGE_KUBECONFIG_MODE',
+    description: 'permissions of that file, in octal',
+    group: 'Client',
+  },
+  {
+    name: 'token',
+    short: 't',
+    kind: 'string',
+    placeholder: 'token',
+    defaultText: 'generated once',
+    description: 'secret that lets nodes join',
+    group: 'Cluster',
+  },
+  {
+    name: 'token-file',
+    kind: 'string',
+    placeholder: 'file',
+    description: 'file that holds the token',
+    group: 'Cluster',
+  },
+  {
+    name: 'disable',
+    kind: 'list',
+    placeholder: 'name',
+    description: 'packaged component that is not to run: coredns (the cluster DNS)',
+    group: 'Components',
+  },
+  {
+    name: 'disable-kube-proxy',
+    kind: 'boolean',
+    default: 'false',
+    description: 'do not run the Service proxy',
+    group: 'Components',
+  },
+  {
+    name: 'disable-scheduler',
+    kind: 'boolean',
+    default: 'false',
+    description: 'do not run the scheduler',
+    group: 'Components',
+  },
+  {
+    name: 'disable-controller-manager',
+    kind: 'boolean',
+    default: 'false',
+    description: 'do not run the controllers',
+    group: 'Components',
+    hidden: true,
+  },
+  {
+    name: 'disable-agent',
+    kind: 'boolean',
+    default: 'false',
+    description: 'run no node here: control plane only',
+    group: 'Components',
+    hidden: true,
+  },
+  {
+    name: 'node-name',
+    kind: 'string',
+    placeholder: 'name',
+    defaultText: 'the host name',
+    description: 'name of the node',
+    group: 'Node',
+  },
+  {
+    name: 'node-label',
+    kind: 'list',
+    placeholder: 'key=value',
+    description: 'label of the node, set when it registers',
+    group: 'Node',
+  },
+  {
+    name: 'node-taint',
+    kind: 'list',
+    placeholder: 'key=value:effect',
+    description: 'taint of the node, set when it registers',
+    group: 'Node',
+  },
+  {
+    name: 'node-ip',
+    short: 'i',
+    kind: 'string',
+    placeholder: 'ip',
+    defaultText: 'the address of the default route',
+    description: 'address of the node',
+    group: 'Node',
+  },
+  {
+    name: 'resolv-conf',
+    kind: 'string',
+    placeholder: 'file',
+    defaultText: "the host's",
+    description: 'file that the name servers of Pods are taken from',
+    group: 'Node',
+  },
+  {
+    name: 'container-runtime-endpoint',
+    kind: 'string',
+    placeholder: 'socket',
+    defaultText: 'a containerd of its own',
+    description: 'socket of a container runtime that runs already',
+    group: 'Runtime',
+  },
+  {
+    name: 'pause-image',
+    kind: 'string',
+    placeholder: 'image',
+    defaultText: 'the built-in one',
+    description: "image that holds a Pod's namespaces",
+    group: 'Runtime',
+  },
+  {
+    name: 'snapshotter',
+    kind: 'string',
+    placeholder: 'name',
+    default: 'overlayfs',
+    description: 'snapshotter of containerd: overlayfs or native',
+    group: 'Runtime',
+  },
+] as const satisfies readonly Flag[];
+
+export type ServerFlagName = (typeof SERVER_FLAGS)[number]['name'];
+
+/** The environment variable that sets the flag. */
+export function envName(flag: Flag): string {
+  return flag.env ?? `KEDGE_${flag.name.toUpperCase().replaceAll('-', '_')}`;
+}

@@ -1,0 +1,41 @@
+import { Command, CommanderError } from 'commander';
+import { OperatorError } from '../../pkg/base/component.ts';
+import { KUBERNETES_VERSION, VERSION } from '../../pkg/base/version.ts';
+import { commandLineError, prepare } from './command-line.ts';
+import { addServerCommand } from './server.ts';
+
+/** Runs kedge with `args` (without program names). Resolves to the exit code. */
+async function main(args: readonly string[]): Promise<number> {
+  const program = new Command('kedge')
+    .description('Kubernetes for the edge in one executable')
+    .version(
+      `kedge version v${VERSION} (Kubernetes v${KUBERNETES_VERSION})\nnode version ${process.version}`,
+      '-v, --version',
+      'show the version',
+    )
+    .helpOption('-h, --help', 'show this help')
+    .helpCommand('help [command]', 'show the help of a command');
+  addServerCommand(program);
+  prepare(program);
+  try {
+    if (args.length === 0) program.outputHelp();
+    else await program.parseAsync(args, { from: 'user' });
+    return 0;
+  } catch (error) {
+    const told = error instanceof CommanderError ? commandLineError(error, program) : error;
+    if (told === undefined) return 0;
+    if (!(told instanceof OperatorError)) throw told;
+    process.stderr.write(`kedge: ${told.message}\n`);
+    return 1;
+  }
+}
+
+main(process.argv.slice(2)).then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    process.stderr.write(`kedge: unexpected failure: ${error instanceof Error ? error.stack : String(error)}\n`);
+    process.exitCode = 2;
+  },
+);

@@ -1,0 +1,29 @@
+import type { Command } from 'commander';
+import { OperatorError } from '../../pkg/base/component.ts';
+import { runServer } from '../../pkg/server/server.ts';
+import { addFlags } from './command-line.ts';
+import { SERVER_FLAGS } from './flags.ts';
+import { serverConfig } from './server-config.ts';
+import { collectSettings } from './settings.ts';
+
+/** `kedge server`: settings from the config file, the environment and flags; then the server until it ends. */
+export function addServerCommand(program: Command): void {
+  const command = program.command('server').description('run the control plane, and a node beside it');
+  const given = new Map<string, readonly string[]>();
+  addFlags(command, SERVER_FLAGS, given);
+  command.helpOption('-h, --help', 'show this help');
+  command.addHelpText(
+    'after',
+    '\nA setting is taken from the flag, else the environment variable in [brackets], else the key of the same name in\nthe config file, else its default.',
+  );
+  command.allowExcessArguments();
+  command.action(async () => {
+    const [extra] = command.args;
+    if (extra !== undefined) throw new OperatorError(`unexpected argument "${extra}": kedge server takes only flags`);
+    const config = serverConfig(collectSettings(SERVER_FLAGS, { commandLine: given, env: process.env }));
+    if (process.getuid?.() !== 0) {
+      throw new OperatorError('kedge server needs root to run containers and set up the network: run it as root');
+    }
+    await runServer(config);
+  });
+}

@@ -1,0 +1,53 @@
+/** What `kedge server` was told to do: complete, checked, and without any trace of where each value came from. */
+export interface ServerConfig {
+  readonly debug: boolean;
+  readonly dataDir: string;
+  /** Address the API server listens on; `0.0.0.0` or `::` for all. */
+  readonly bindAddress: string;
+  readonly httpsListenPort: number;
+  /** Address that members of the cluster are told to reach the API server at; the node's own when undefined. */
+  readonly advertiseAddress: string | undefined;
+  /** More host names and addresses for the API server's certificate. */
+  readonly tlsSANs: readonly string[];
+  readonly clusterCIDR: string;
+  readonly serviceCIDR: string;
+  /** Both ends are included. */
+  readonly serviceNodePortRange: { readonly first: number; readonly last: number };
+  readonly clusterDNS: string;
+  readonly clusterDomain: string;
+  readonly kubeconfig: { readonly path: string; readonly mode: number };
+  /** The join token; kedge keeps the one in its data directory, or makes one, when undefined. */
+  readonly token: string | undefined;
+  /** Parts that are not to run. */
+  readonly disabled: {
+    readonly scheduler: boolean;
+    readonly controllerManager: boolean;
+    readonly agent: boolean;
+    readonly kubeProxy: boolean;
+    readonly clusterDNS: boolean;
+  };
+  readonly node: NodeConfig;
+}
+
+/** What the node part of kedge was told to do. */
+export interface NodeConfig {
+  readonly name: string;
+  /** Set when the node registers for the first time. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly taints: readonly NodeTaint[];
+  /** The address of the node; found by the default route when undefined. */
+  readonly ip: string | undefined;
+  /** Path of an existing container runtime's socket; kedge starts its own containerd when undefined. */
+  readonly containerRuntimeSocket: string | undefined;
+  /** File that Pods' name servers are taken from; the host's when undefined. */
+  readonly resolvConf: string | undefined;
+  /** The image that holds a Pod's namespaces; the one inside the executable when undefined. */
+  readonly pauseImage: string | undefined;
+  readonly snapshotter: string;
+}
+
+export interface NodeTaint {
+  readonly key: string;
+  readonly value: string;
+  readonly effect: 'NoSchedule' | 'PreferNoSchedule' | 'NoExecute';
+}
