@@ -1,0 +1,67 @@
+/**
+ * The stored form of an object: keys in the Schema's order, zero values left out or written as Go's encoder would.
+ * Run once, on what is about to be stored; decoding and defaulting work on looser objects.
+ */
+import type { FieldSchema, Json, JsonObject, Schema, StructSchema } from '../api/schema.ts';
+import { isJsonObject, setKey } from './json.ts';
+
+/** A new object in stored form; undefined and null fields count as absent. Unknown fields are dropped. */
+export function canonicalize(value: JsonObject, schema: StructSchema): JsonObject {
+  const result: JsonObject = {};
+  for (const field of schema.fields.values()) {
+    const item = Object.hasOwn(value, field.name) ? value[field.name] : undefined;
+    const canonical = item === undefined || item === null ? zeroOf(field) : canonicalValue(item, field.schema);
+    if (canonical === undefined || (field.zero === 'drop' && isZero(canonical, field.schema))) continue;
+    result[field.name] = canonical;
+  }
+  return result;
+}
+
+function canonicalValue(value: Json, schema: Schema): Json {
+  switch (schema.kind) {
+    case 'struct':
+      return isJsonObject(value) ? canonicalize(value, schema) : value;
+    case 'list':
+      return Array.isArray(value) ? value.map((item) => canonicalValue(item, schema.items)) : value;
+    case 'map': {
+      if (!isJsonObject(value)) return value;
+      const result: JsonObject = {};
+      for (const key of Object.keys(value).sort())
+        setKey(result, key, canonicalValue(value[key] ?? null, schema.values));
+      return result;
+    }
+    default:
+      return value;
+  }
+}
+
+/** What an absent field is written as; undefined when it is left out. */
+function zeroOf(field: FieldSchema): Json | undefined {
+  if (field.zero !== 'emit') return undefined;
+  const { schema } = field;
+  if (schema.kind === 'struct') return canonicalize({}, schema);
+  if (schema.kind !== 'scalar') return null;
+  switch (schema.type) {
+    case 'boolean':
+      return false;
+    case 'int32':
+    case 'int64':
+    case 'double':
+    case 'intOrString':
+      return 0;
+    case 'quantity':
+      return '0';
+    case 'duration':
+      return '0s';
+    case 'string':
+      return '';
+    default:
+      return null;
+  }
+}
+
+function isZero(value: Json, schema: Schema): boolean {
+  if (value === '' || value === 0 || value === false || value === null) return true;
+  if (Array.isArray(value)) return value.length === 0;
+  return schema.kind === 'map' && isJsonObject(value) && Object.keys(value).length === 0;
+}

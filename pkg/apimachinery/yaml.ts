@@ -1,0 +1,90 @@
+/**
+ * YAML as the API reads it: the dialect of sigs.k8s.io/yaml, that is YAML 1.1 scalars (`yes`, `off`, `0755`) without
+ * timestamps and base-60 numbers, and keys that are always strings.
+ */
+import { type Document, isAlias, isMap, isScalar, parseAllDocuments, stringify, type Tags, visit } from 'yaml';
+import type { Json } from '../api/schema.ts';
+
+/** How often a document may refer to anchors in all, nested references multiplied: the guard against alias bombs. */
+const MAX_ALIASES = 100;
+
+const DROPPED_TAGS = new Set(
+  ['timestamp', 'binary', 'omap', 'set', 'pairs'].map((name) => `tag:yaml.org,2002:${name}`),
+);
+
+const withoutOddities = (tags: Tags): Tags =>
+  tags.filter((tag) => {
+    if (typeof tag === 'string') return true;
+    const format = 'format' in tag ? tag.format : undefined;
+    return !DROPPED_TAGS.has(tag.tag) && format !== 'TIME';
+  });
+
+export interface ParsedYaml {
+  readonly value: Json;
+  /** `yaml: unmarshal errors:` with the keys set twice; empty when there are none. */
+  readonly duplicates: readonly string[];
+}
+
+/** The documents of a text, empty ones left out. Throws an Error `yaml: line N: …` when the text is malformed. */
+export function parseYamlDocuments(text: string): ParsedYaml[] {
+  const documents = parseAllDocuments(text, {
+    version: '1.1',
+    customTags: withoutOddities,
+    merge: true,
+    uniqueKeys: false,
+    prettyErrors: true,
+    logLevel: 'error',
+  });
+  // For a text without any document the library returns a marker instead of a list.
+  if (!Array.isArray(documents)) return [];
+  return documents.map(readDocument).filter(({ value }) => value !== null);
+}
+
+/** The one document of a text; null when it is empty. Throws as parseYamlDocuments, and when there are several. */
+export function parseYaml(text: string): ParsedYaml {
+  const documents = parseYamlDocuments(text);
+  if (documents.length > 1) throw new Error('yaml: expected one document, found more');
+  return documents[0] ?? { value: null, duplicates: [] };
+}
+
+function readDocument(document: Document.Parsed): ParsedYaml {
+  const [error] = document.errors;
+  if (error !== undefined) {
+    const [what = ''] = error.message.split('\n');
+    throw new Error(`yaml: line ${error.linePos?.[0].line ?? 1}: ${what.replace(/ at line \d+, column \d+:?$/, '')}`);
+  }
+  try {
+    const value = document.toJS({ maxAliasCount: MAX_ALIASES }) as Json | undefined;
+    return { value: value ?? null, duplicates: duplicateKeys(document) };
+  } catch (failure) {
+    throw new Error(`yaml: ${failure instanceof Error ? failure.message : String(failure)}`);
+  }
+}
+
+function duplicateKeys(document: Document.Parsed): string[] {
+  const duplicates: string[] = [];
+  visit(document, {
+    Map(_, map) {
+      const seen = new Set<unknown>();
+      for (const { key } of map.items) {
+        const name = isScalar(key) ? String(key.value) : undefined;
+        if (name === undefined || name === '<<') continue;
+        if (seen.has(name)) duplicates.push(`key "${name}" already set in map`);
+        seen.add(name);
+      }
+    },
+    Alias: (_, node) => (isAlias(node) || isMap(node) ? visit.SKIP : undefined),
+  });
+  return duplicates;
+}
+
+/** The YAML form of a value, keys sorted, as the API answers `Accept: application/yaml`. */
+export function formatYaml(value: unknown): string {
+  return stringify(value, {
+    version: '1.1',
+    sortMapEntries: true,
+    lineWidth: 0,
+    aliasDuplicateObjects: false,
+    indentSeq: false,
+  });
+}
