@@ -1,0 +1,94 @@
+/** What controller tests share: a world in memory with a clock that moves when told, and sample objects. */
+import type { Deployment, ReplicaSet } from '../../api/generated/apps-v1.ts';
+import type { Node, Pod } from '../../api/generated/core-v1.ts';
+import { nodes, pods } from '../../api/resources.ts';
+import type { Input } from '../../api/types.ts';
+import { formatTime } from '../../apimachinery/time.ts';
+import { FakeClock } from '../../base/clock.ts';
+import type { Component } from '../../base/component.ts';
+import { silentLogger } from '../../base/log.ts';
+import { MemoryClient } from '../../client/testing/memory-client.ts';
+import type { ControllerContext } from '../controller.ts';
+
+export interface World extends ControllerContext {
+  readonly client: MemoryClient;
+  readonly clock: FakeClock;
+  /** `reason: message` of every event told. */
+  readonly events: string[];
+  /** Lets everything that is due now run. */
+  settle(): Promise<void>;
+  /** Starts `component`; it stops with the world. */
+  run(component: Component): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export function createWorld(): World {
+  const clock = new FakeClock();
+  const events: string[] = [];
+  const running: Component[] = [];
+  const abort = new AbortController();
+  return {
+    clock,
+    client: new MemoryClient(clock),
+    log: silentLogger,
+    events,
+    recorder: { event: (_about, _type, reason, message) => events.push(`${reason}: ${message}`) },
+    async settle() {
+      // Back-off starts at 5 ms: what conflicts once is tried again well within this.
+      for (let round = 0; round < 20; round++) await clock.advance(5);
+    },
+    async run(component) {
+      running.push(component);
+      await component.start(abort.signal);
+      await component.ready();
+    },
+    async stop() {
+      abort.abort();
+      await Promise.all(running.map((component) => component.stop()));
+    },
+  };
+}
+
+const podSpec = { containers: [{ name: 'c', image: 'app:1' }] };
+
+export function deployment(replicas: number, spec: Partial<Input<Deployment['spec']>> = {}): Input<Deployment> {
+  return {
+    metadata: { name: 'd', namespace: 'n' },
+    spec: {
+      replicas,
+      selector: { matchLabels: { app: 'a' } },
+      template: { metadata: { labels: { app: 'a' } }, spec: podSpec },
+      strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: '25%', maxUnavailable: '25%' } },
+      revisionHistoryLimit: 10,
+      progressDeadlineSeconds: 600,
+      ...spec,
+    },
+  };
+}
+
+export function replicaSet(name: string, replicas: number): Input<ReplicaSet> {
+  return {
+    metadata: { name, namespace: 'n' },
+    spec: {
+      replicas,
+      selector: { matchLabels: { app: 'a' } },
+      template: { metadata: { labels: { app: 'a' } }, spec: podSpec },
+    },
+    status: { replicas: 0 },
+  };
+}
+
+/** Plays the kubelet: every Pod of the namespace runs and is ready. */
+export async function makeReady(world: World, which: (pod: Pod) => boolean = () => true): Promise<void> {
+  for (const pod of world.client.objects(pods)) {
+    if (!which(pod) || pod.metadata.deletionTimestamp !== undefined) continue;
+    const lastTransitionTime = formatTime(world.clock.now());
+    const conditions = [{ type: 'Ready', status: 'True', lastProbeTime: null, lastTransitionTime }];
+    await world.client.update(pods, { ...pod, status: { phase: 'Running', conditions } }, { subresource: 'status' });
+  }
+  await world.settle();
+}
+
+export function addNode(world: World, name: string, more: Input<Partial<Node>> = {}): Promise<Node> {
+  return world.client.create(nodes, { metadata: { name }, spec: {}, ...more } as Input<Node>);
+}
