@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { fullName } from '../../pkg/agent/image-archive.ts';
 import { type TarEntry, tarArchive } from './tar.ts';
 
 export type Architecture = 'amd64' | 'arm64';
@@ -40,7 +41,7 @@ export function imageArchive(spec: ImageSpec): Buffer {
   const manifestType = 'application/vnd.oci.image.manifest.v1+json';
   const manifest = blob(json({ schemaVersion: 2, mediaType: manifestType, config, layers: [layer] }), manifestType);
   const annotations = {
-    'io.containerd.image.name': spec.ref,
+    'io.containerd.image.name': fullName(spec.ref),
     'org.opencontainers.image.ref.name': spec.ref.slice(spec.ref.lastIndexOf(':') + 1),
   };
   const platform = { architecture: spec.architecture, os: 'linux' };

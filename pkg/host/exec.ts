@@ -1,8 +1,10 @@
 import { spawn } from 'node:child_process';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 
 export interface ExecOptions {
-  /** Written to the program's stdin; without it stdin is empty. */
-  readonly input?: string | Uint8Array;
+  /** Written to the program's stdin; without it stdin is empty. Streams are piped one into the next, then to stdin. */
+  readonly input?: string | Uint8Array | readonly [Readable, ...NodeJS.ReadWriteStream[]];
   /** Kills the program (SIGKILL) after so many milliseconds; 60 s unless given. */
   readonly timeoutMs?: number;
   /** Kills the program when it aborts. */
@@ -59,9 +61,21 @@ export function exec(argv: readonly [string, ...string[]], options: ExecOptions 
     };
     child.stdout.on('data', collect(stdout));
     child.stderr.on('data', collect(stderr));
-    // A program may end without reading all its input; its exit code tells whether that matters.
-    child.stdin.on('error', () => {});
-    child.stdin.end(options.input);
+    const { input = '' } = options;
+    const source =
+      typeof input === 'string' || input instanceof Uint8Array ? [Readable.from([Buffer.from(input)])] : input;
+    let inputFailure: unknown;
+    pipeline([...source, child.stdin]).catch((error: unknown) => {
+      // A program may end without reading all its input; its exit code tells whether that matters.
+      if (
+        error instanceof Error &&
+        'code' in error &&
+        (error.code === 'EPIPE' || error.code === 'ERR_STREAM_PREMATURE_CLOSE')
+      )
+        return;
+      inputFailure = error;
+      child.kill('SIGKILL');
+    });
     child.on('error', (error) => {
       clearTimeout(limit);
       reject(new ExecError(argv, undefined, error.message, '', error));
@@ -69,7 +83,8 @@ export function exec(argv: readonly [string, ...string[]], options: ExecOptions 
     child.on('close', (code, killedBy) => {
       clearTimeout(limit);
       const errors = Buffer.concat(stderr).toString('utf8');
-      if (code === 0) resolve(Buffer.concat(stdout).toString('utf8'));
+      if (inputFailure !== undefined) reject(new ExecError(argv, undefined, 'its input failed', errors, inputFailure));
+      else if (code === 0) resolve(Buffer.concat(stdout).toString('utf8'));
       else if (code !== null) reject(new ExecError(argv, code, `exit code ${code}`, errors));
       else reject(new ExecError(argv, undefined, `killed by ${killedBy} (time limit ${timeout} ms)`, errors));
     });

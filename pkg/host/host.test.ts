@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import { planCgroups } from './cgroups.ts';
 import { ExecError, exec } from './exec.ts';
@@ -46,6 +47,16 @@ test('descendants of a process', () => {
 
 test('exec: output, input, failure, missing program, time limit', async () => {
   assert.equal(await exec(['cat'], { input: 'hello' }), 'hello');
+  assert.equal(await exec(['cat']), '');
+  assert.equal(await exec(['cat'], { input: [Readable.from(['he', 'llo'])] }), 'hello');
+  assert.equal(await exec(['true'], { input: 'x'.repeat(1_000_000) }), '');
+  const broken = Readable.from(
+    (async function* () {
+      yield 'x';
+      throw new Error('disk on fire');
+    })(),
+  );
+  await assert.rejects(exec(['cat'], { input: [broken] }), /its input failed/);
   await assert.rejects(exec(['ls', '/nonexistent']), (error) => {
     return error instanceof ExecError && error.exitCode === 2 && /No such file/.test(error.message) && !error.notFound;
   });
