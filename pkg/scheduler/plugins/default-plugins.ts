@@ -1,0 +1,32 @@
+import type { Client } from '../../client/client.ts';
+import type { WeightedPlugin } from '../framework.ts';
+import { defaultBinder } from './default-binder.ts';
+import { defaultPreemption } from './default-preemption.ts';
+import { imageLocality } from './image-locality.ts';
+import { nodeAffinity } from './node-affinity.ts';
+import { nodeName } from './node-name.ts';
+import { nodePorts } from './node-ports.ts';
+import { nodeResourcesBalancedAllocation } from './node-resources-balanced-allocation.ts';
+import { nodeResourcesFit } from './node-resources-fit.ts';
+import { nodeUnschedulable } from './node-unschedulable.ts';
+import { prioritySort } from './priority-sort.ts';
+import { schedulingGates } from './scheduling-gates.ts';
+import { taintToleration } from './taint-toleration.ts';
+
+/** The plugins of the default profile in upstream's order and weights; filters run in this order. */
+export function defaultPlugins(client: Client): WeightedPlugin[] {
+  return [
+    { plugin: schedulingGates, weight: 0 },
+    { plugin: prioritySort, weight: 0 },
+    { plugin: nodeUnschedulable, weight: 0 },
+    { plugin: nodeName, weight: 0 },
+    { plugin: taintToleration, weight: 3 },
+    { plugin: nodeAffinity, weight: 2 },
+    { plugin: nodePorts, weight: 0 },
+    { plugin: nodeResourcesFit, weight: 1 },
+    { plugin: defaultPreemption, weight: 0 },
+    { plugin: nodeResourcesBalancedAllocation, weight: 1 },
+    { plugin: imageLocality, weight: 1 },
+    { plugin: defaultBinder(client), weight: 0 },
+  ];
+}

@@ -1,0 +1,24 @@
+import type { Plugin } from '../framework.ts';
+import { hostPortsOf, portsConflict } from '../host-ports.ts';
+
+/** Keeps Pods off nodes where a host port they want is taken. */
+export const nodePorts: Plugin = {
+  name: 'NodePorts',
+  preFilter(pod) {
+    const wanted = hostPortsOf(pod);
+    if (wanted.length === 0) return undefined;
+    return {
+      check(node) {
+        for (const taken of node.hostPorts()) {
+          if (wanted.some((port) => portsConflict(port, taken))) {
+            return { resolvable: true, reasons: ["node(s) didn't have free ports for the requested pod ports"] };
+          }
+        }
+        return undefined;
+      },
+    };
+  },
+  mayFitAfter: (event) =>
+    (event.resource === 'pod' && event.action === 'deleted' && hostPortsOf(event.object).length > 0) ||
+    (event.resource === 'node' && event.old === undefined),
+};
