@@ -47,7 +47,7 @@ export interface ListResult {
   readonly revision: number;
   /** Whether `limit` cut the list. */
   readonly more: boolean;
-  /** How many keys the whole range has at that revision. */
+  /** How many keys from `after` to the end of the prefix there are at that revision, `limit` or not. */
   readonly count: number;
 }
 
@@ -61,6 +61,40 @@ export class CompactedError extends Error {
     super(`revision ${requested} has been compacted; the oldest available is ${floor}`);
     this.requested = requested;
     this.floor = floor;
+  }
+}
+
+/** Largest value a write may carry, in bytes: etcd's default request limit, which API clients expect. */
+export const MAX_VALUE_BYTES = 1.5 * 1024 * 1024;
+
+/** `lazy` writes reach the disk at most this many milliseconds after they were made. */
+export const LAZY_FLUSH_MS = 60_000;
+
+/**
+ * - `queue-full`: too many operations are waiting; try again later.
+ * - `value-too-large`, `invalid-key`: the request cannot succeed.
+ * - `disk-full`: the write was not made; writes work again when there is space.
+ * - `future-revision`: a revision was asked for that has not been given out yet.
+ * - `closed`: the datastore was closed.
+ * - `failed`: the datastore has stopped for good; whether a waiting write was made is unknown.
+ */
+export type DatastoreErrorCode =
+  | 'queue-full'
+  | 'value-too-large'
+  | 'invalid-key'
+  | 'disk-full'
+  | 'future-revision'
+  | 'closed'
+  | 'failed';
+
+/** Thrown by every Datastore method for what is not a lost race or a compacted revision. */
+export class DatastoreError extends Error {
+  override readonly name = 'DatastoreError';
+  readonly code: DatastoreErrorCode;
+
+  constructor(code: DatastoreErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
   }
 }
 

@@ -1,0 +1,37 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { systemClock } from '../../base/clock.ts';
+import { silentLogger } from '../../base/log.ts';
+import { type LibsqlDatastore, type LibsqlOptions, openLibsqlDatastore } from './libsql-datastore.ts';
+
+/** A temporary directory that is removed after the test. */
+export function temporaryDirectory(t: TestContext): string {
+  const dir = mkdtempSync(join(tmpdir(), 'kedge-datastore-'));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+/** A real datastore for a test: in a temporary directory unless `options.path` is given, closed and removed after it. */
+export async function openTestDatastore(
+  t: TestContext,
+  options: Partial<LibsqlOptions> = {},
+): Promise<LibsqlDatastore> {
+  const store = await openLibsqlDatastore({
+    path: options.path ?? join(temporaryDirectory(t), 'state.db'),
+    log: silentLogger,
+    clock: systemClock,
+    onFatal: (error) => {
+      throw error;
+    },
+    ...options,
+  });
+  t.after(() => store.close());
+  return store;
+}
+
+/** UTF-8 of `text`. */
+export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+/** Text of UTF-8. */
+export const text = (value: Uint8Array | undefined): string | undefined => value && new TextDecoder().decode(value);
