@@ -1,9 +1,9 @@
 import { nodes, pods, secrets, serviceAccounts } from '../../api/resources.ts';
 import type { Client } from '../../client/client.ts';
-import type { BoundObjectGetter } from './service-account-token.ts';
+import type { TokenObjects } from './token-request.ts';
 
-/** Looks up what tokens are bound to in the informers of `client`. */
-export function boundObjectsOf(client: Pick<Client, 'informer'>): BoundObjectGetter {
+/** Looks up what tokens are for and bound to in the informers of `client`; serves issuing and verifying. */
+export function boundObjectsOf(client: Pick<Client, 'informer'>): TokenObjects {
   const serviceAccountInformer = client.informer(serviceAccounts);
   const podInformer = client.informer(pods);
   const secretInformer = client.informer(secrets);
