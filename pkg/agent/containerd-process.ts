@@ -24,10 +24,7 @@ const LONGEST_LOG = 8 * 1024 * 1024;
 /** The containerd running with this layout's configuration file, whoever started it; undefined when there is none. */
 export async function findContainerd(layout: ContainerdLayout): Promise<ContainerdProcess | undefined> {
   const recorded = await readRecord(layout);
-  if (recorded !== undefined) {
-    const info = await readProcess(recorded.pid);
-    if (info?.startTime === recorded.startTime && info.state !== 'Z') return recorded;
-  }
+  if (recorded !== undefined && (await isRunning(recorded))) return recorded;
   // The record is lost with the run directory; the process is still known by its arguments.
   for (const { pid, startTime, state } of await listProcesses()) {
     if (state === 'Z') continue;
@@ -73,19 +70,21 @@ export async function spawnContainerd(
   }
 }
 
+/** Whether the process is there still. */
+export async function isRunning(found: ContainerdProcess): Promise<boolean> {
+  const info = await readProcess(found.pid);
+  return info?.startTime === found.startTime && info.state !== 'Z';
+}
+
 /** Ends a containerd; its shims and their containers go on. Resolves when it is gone. */
 export async function stopContainerd(found: ContainerdProcess, clock: Clock): Promise<void> {
   const signal = AbortSignal.timeout(4 * STOP_TIMEOUT);
-  const isGone = async (): Promise<boolean> => {
-    const info = await readProcess(found.pid);
-    return info?.startTime !== found.startTime || info.state === 'Z';
-  };
   for (const kind of ['SIGTERM', 'SIGKILL'] as const) {
-    if (await isGone()) return;
+    if (!(await isRunning(found))) return;
     sendSignal(found.pid, kind);
     const limit = clock.now() + STOP_TIMEOUT;
     while (clock.now() < limit && !signal.aborted) {
-      if (await isGone()) return;
+      if (!(await isRunning(found))) return;
       await sleep(clock, STOP_INTERVAL, signal);
     }
   }

@@ -13,6 +13,7 @@ import {
   type ContainerdProcess,
   fileSize,
   findContainerd,
+  isRunning,
   lastLogLines,
   rotateLog,
   spawnContainerd,
@@ -127,12 +128,15 @@ export class Containerd implements Component {
     const pid = found.pid;
     if (found.configHash === configHash) {
       try {
-        await this.#waitUntilReady(ADOPT_TIMEOUT, signal, () => undefined);
+        await this.#waitUntilReady(ADOPT_TIMEOUT, signal, async () =>
+          (await isRunning(found)) ? undefined : 'a signal',
+        );
         if (this.#process?.pid !== pid) this.#log.info('running already', { pid });
         this.#process = found;
         return true;
       } catch (error) {
         if (signal.aborted) throw error;
+        if (!(await isRunning(found))) return false;
         this.#log.warn('does not answer, starting it anew', { pid, error: errorText(error) });
       }
     } else this.#log.info('has another configuration or version, starting it anew', { pid });
@@ -147,7 +151,7 @@ export class Containerd implements Component {
       exited = reason;
     });
     try {
-      await this.#waitUntilReady(READY_TIMEOUT, signal, () => exited);
+      await this.#waitUntilReady(READY_TIMEOUT, signal, () => Promise.resolve(exited));
     } catch (error) {
       if (signal.aborted) throw error;
       if (exited === undefined) await stopContainerd(this.#process, this.#clock);
@@ -159,7 +163,11 @@ export class Containerd implements Component {
     this.#log.info('started', { pid: this.#process.pid, version: host.versionText });
   }
 
-  async #waitUntilReady(timeoutMs: number, signal: AbortSignal, exited: () => string | undefined): Promise<void> {
+  async #waitUntilReady(
+    timeoutMs: number,
+    signal: AbortSignal,
+    exited: () => Promise<string | undefined>,
+  ): Promise<void> {
     const limit = this.#clock.now() + timeoutMs;
     for (;;) {
       try {
@@ -171,8 +179,8 @@ export class Containerd implements Component {
         if (hasGrpcCode(error, 'UNIMPLEMENTED')) throw new Error('its CRI plugin was not loaded', { cause: error });
         if (this.#clock.now() >= limit || signal.aborted) throw error;
       }
-      const reason = exited();
-      if (reason !== undefined) throw new Error(`it ended at once with ${reason}`);
+      const reason = await exited();
+      if (reason !== undefined) throw new Error(`it ended with ${reason}`);
       await sleep(this.#clock, READY_INTERVAL, signal);
     }
   }

@@ -33,6 +33,8 @@ const CNI_STATE = '/var/lib/cni';
 const CGROUP_ROOT = '/sys/fs/cgroup';
 /** Where every containerd's shims listen; which sockets are ours is written in our own state directory. */
 const SHIM_SOCKETS = '/run/containerd/s';
+/** Where a bundle names its shim's socket: plainly, or as JSON from containerd 2 on. */
+const ADDRESS_FILES = ['address', 'bootstrap.json'];
 
 /**
  * Removes what a kedge of `dataDir` has left running or mounted on this machine: Pods, containerd, mounts, network
@@ -69,7 +71,7 @@ export async function teardown(options: TeardownOptions): Promise<void> {
   }
   for (const dir of [SHIM_SOCKETS, dirname(SHIM_SOCKETS)]) await attempt(`removing ${dir}`, () => removeIfEmpty(dir));
   for (const device of options.networkDevices) await attempt(`removing ${device}`, () => removeDevice(device));
-  for (const network of options.cniNetworks) await attempt('removing CNI state', () => removeCniState(network));
+  await attempt('removing CNI state', () => removeCniState(options.cniNetworks, new Set(bundles.keys())));
   for (const { family, name } of options.nftTables) {
     await attempt(`removing nft table ${name}`, () => removeNftTable(family, name));
   }
@@ -83,12 +85,15 @@ async function readBundles(layout: ContainerdLayout): Promise<Map<string, string
   const found = new Map<string, string | undefined>();
   if (!existsSync(folder)) return found;
   for (const id of await readdir(folder)) {
-    const path = join(folder, id, 'address');
-    const address = existsSync(path) ? await readFile(path, 'utf8') : '';
-    const socket = address.trim().replace(/^unix:\/\//, '');
-    found.set(id, socket.startsWith(`${SHIM_SOCKETS}/`) ? socket : undefined);
+    const texts = await Promise.all(ADDRESS_FILES.map((name) => readIfThere(join(folder, id, name))));
+    const [, socket] = /unix:\/\/([^"\s]+)/.exec(texts.join(' ')) ?? [];
+    found.set(id, socket?.startsWith(`${SHIM_SOCKETS}/`) ? socket : undefined);
   }
   return found;
+}
+
+async function readIfThere(path: string): Promise<string> {
+  return existsSync(path) ? await readFile(path, 'utf8') : '';
 }
 
 /** Asks a running containerd to end the Pods, which takes their networks down in good order. */
@@ -196,12 +201,15 @@ async function removeDevice(name: string): Promise<void> {
   if (existsSync(`/sys/class/net/${name}`)) await exec(['ip', 'link', 'delete', name]);
 }
 
-async function removeCniState(network: string): Promise<void> {
-  await rm(join(CNI_STATE, 'networks', network), { recursive: true, force: true });
+/** Removes the leases of `networks`, and the cached results of them and of the loopbacks of our Pods. */
+async function removeCniState(networks: readonly string[], ids: ReadonlySet<string>): Promise<void> {
+  for (const network of networks) await rm(join(CNI_STATE, 'networks', network), { recursive: true, force: true });
   const results = join(CNI_STATE, 'results');
   if (existsSync(results)) {
     for (const file of await readdir(results)) {
-      if (file.startsWith(`${network}-`)) await rm(join(results, file), { force: true });
+      const isOurs =
+        networks.some((name) => file.startsWith(`${name}-`)) || file.split('-').some((part) => ids.has(part));
+      if (isOurs) await rm(join(results, file), { force: true });
     }
   }
   for (const dir of [results, join(CNI_STATE, 'networks'), CNI_STATE]) await removeIfEmpty(dir);
