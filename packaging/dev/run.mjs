@@ -49,14 +49,17 @@ function installPackages() {
   const started = Date.now();
   process.stderr.write('kedge: installing npm packages (once, about a minute) ...\n');
   const npm = process.env.npm_execpath;
-  const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error', '--include=dev', '--include=optional'];
+  // Not `npm ci`: it wants optional packages of every platform in the lock file, and some registries lack those of
+  // platforms kedge does not run on. Versions and hashes of all others are the lock file's all the same.
+  const args = ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  args.push('--include=dev', '--include=optional');
   const options = { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] };
   const result =
     npm !== undefined && /\.c?js$/.test(npm)
       ? spawnSync(process.execPath, [npm, ...args], options)
       : spawnSync('npm', args, options);
   if (result.error?.code === 'ENOENT') fail('npm is not installed: install it (Debian/Ubuntu: `apt-get install npm`)');
-  if (result.status !== 0) fail('`npm ci` failed (see above): check that the npm registry can be reached');
+  if (result.status !== 0) fail('`npm install` failed (see above): check that the npm registry can be reached');
   process.stderr.write(`kedge: npm packages installed in ${((Date.now() - started) / 1000).toFixed(0)} s\n`);
 }
 
@@ -75,7 +78,7 @@ if (mismatch !== undefined && !isLinked()) {
 }
 if (mismatch !== undefined)
   fail(
-    `${mismatch} is missing or differs from package-lock.json: run \`npm ci\` in ${isLinked() ? 'the checkout node_modules links to' : root}`,
+    `${mismatch} is missing or differs from package-lock.json: run \`npm install\` in ${isLinked() ? 'the checkout node_modules links to' : root}`,
   );
 
 const child = spawn(projectNode(), [script, ...args], { cwd: root, stdio: 'inherit' });

@@ -1,6 +1,10 @@
 import { OperatorError } from '../../pkg/base/component.ts';
+import { buildExecutable } from '../build/executable.ts';
+import { isArch } from '../build/platform.ts';
+import { ensurePackages } from './lib/apt.ts';
 import { CHECK_STAGES } from './lib/check-stages.ts';
 import { ensureGenerated } from './lib/generated.ts';
+import { ensureKubectl } from './lib/kubectl.ts';
 import { runMain, say, seconds } from './lib/report.ts';
 import { parseTestArguments, SUITES, type SuiteName, type TestRequest, testFiles } from './lib/test-plan.ts';
 import { type Counts, runTestFiles } from './lib/test-runner.ts';
@@ -37,10 +41,26 @@ async function runSuite(suite: SuiteName, request: TestRequest, total: Counts): 
   const files = testFiles(suite, request);
   if (files.length === 0) return;
   const begun = Date.now();
+  if (suite !== 'unit') await prepareMachine();
+  if (suite === 'e2e') await build();
   say(`${suite} tests: ${files.length} files`);
   const counts = await runTestFiles({ ...SUITES[suite], files, namePattern: request.namePattern });
   say(`${suite} tests: ${counts.passed} passed, ${counts.failed} failed (${seconds(begun)})`);
   total.passed += counts.passed;
   total.failed += counts.failed;
   total.skipped += counts.skipped;
+}
+
+/** Installs what tests that use the real machine need. */
+async function prepareMachine(): Promise<void> {
+  if (process.getuid?.() !== 0)
+    throw new OperatorError('these tests run containers and set up networks: run them as root');
+  await ensurePackages('runtime', 'build', 'test');
+  await ensureKubectl();
+}
+
+async function build(): Promise<void> {
+  const { arch } = process;
+  if (!isArch(arch)) throw new OperatorError(`kedge is not built for ${arch}`);
+  await buildExecutable(arch);
 }

@@ -1,0 +1,98 @@
+import { createHash } from 'node:crypto';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { PAUSE_ARCHIVE } from '../../pkg/agent/pause-image.ts';
+import { NATIVE_ASSET } from '../../pkg/datastore/libsql/native.ts';
+import { WORKER_ASSET } from '../../pkg/datastore/libsql/start-worker.ts';
+import { mustRun } from '../dev/lib/command.ts';
+import { contentHash } from '../dev/lib/generated.ts';
+import { BUILD_DIR, packageProgram, ROOT } from '../dev/lib/project.ts';
+import { say, step } from '../dev/lib/report.ts';
+import { buildPause } from '../pause/build.ts';
+import { bundleDatastoreWorker, bundleProgram } from './bundle.ts';
+import { type Arch, type Platform, platformFor } from './platform.ts';
+
+/** Marks the place in Node.js that tells it has a program inside; the value is Node.js's own. */
+const FUSE = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2';
+
+/**
+ * V8's settings, measured: under load a third of the memory for a tenth to a fifth of the speed. They are baked in,
+ * because nobody would set them on a node.
+ */
+const EXEC_ARGV = ['--optimize-for-size', '--max-semi-space-size=2', '--disable-warning=ExperimentalWarning'];
+
+/** Where the executable for `arch` is put. */
+export function executablePath(arch: Arch): string {
+  return join(ROOT, 'dist', arch === process.arch ? 'kedge' : `kedge-${arch}`);
+}
+
+/**
+ * Builds the executable for `arch`: Node.js with the bundled program, the native addon and the pause image inside. When
+ * nothing that goes into it has changed, the one that is there stays. Returns its path.
+ */
+export async function buildExecutable(arch: Arch): Promise<string> {
+  const platform = await platformFor(arch);
+  const folder = join(BUILD_DIR, `executable-${arch}`);
+  mkdirSync(folder, { recursive: true });
+  const main = join(folder, 'main.cjs');
+  const worker = join(folder, WORKER_ASSET);
+  await Promise.all([bundleProgram(main), bundleDatastoreWorker(worker)]);
+  const assets = {
+    [WORKER_ASSET]: worker,
+    [NATIVE_ASSET]: platform.libsqlAddon,
+    [PAUSE_ARCHIVE]: buildPause(arch === 'x64' ? 'amd64' : 'arm64'),
+  };
+  const config = {
+    main,
+    output: join(folder, 'program.blob'),
+    disableExperimentalSEAWarning: true,
+    // The code cache belongs to the V8 that made it.
+    useCodeCache: platform.isNative,
+    execArgv: EXEC_ARGV,
+    assets,
+  };
+  const output = executablePath(arch);
+  const stamp = join(folder, 'stamp');
+  const hash = createHash('sha256')
+    .update(JSON.stringify(config))
+    .update(contentHash([import.meta.filename, main, ...Object.values(assets), platform.node]))
+    .digest('hex');
+  if (existsSync(output) && existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) {
+    say(`${output} is up to date`);
+    return output;
+  }
+  const configFile = join(folder, 'sea.json');
+  writeFileSync(configFile, JSON.stringify(config));
+  // With the same settings as later: V8 rejects a code cache that was made under others.
+  const packArgs = [...EXEC_ARGV, '--experimental-sea-config', configFile];
+  await step('packing the program', () => mustRun(process.execPath, packArgs));
+  await step('putting it into Node.js', () => inject(platform, config.output, output));
+  writeFileSync(stamp, hash);
+  return output;
+}
+
+/** Puts `blob` into a copy of Node.js, which is stripped before: stripping afterwards would break it. */
+async function inject(platform: Platform, blob: string, output: string): Promise<void> {
+  const half = `${output}.new`;
+  mkdirSync(dirname(output), { recursive: true });
+  copyFileSync(platform.node, half);
+  chmodSync(half, 0o755);
+  await mustRun(platform.strip, ['--strip-all', half]);
+  await mustRun(packageProgram('postject'), [half, 'NODE_SEA_BLOB', blob, '--sentinel-fuse', FUSE]);
+  // By renaming, so that a kedge that runs from the old file is not disturbed.
+  renameSync(half, output);
+}
+
+/** Size of a file in MB, for people. */
+export function megabytes(file: string): string {
+  return `${(statSync(file).size / 1e6).toFixed(1)} MB`;
+}
