@@ -167,7 +167,9 @@ describe('containerd over CRI', () => {
     assert.equal(exited?.exitCode, 7);
     assert.ok((exited?.finishedAt ?? 0n) > (exited?.createdAt ?? 0n));
     const big = await runContainer('big', 'x=x; while :; do x=$x$x; done');
-    await until('the memory hog has ended', async () => (await stateOf(big)) === 'CONTAINER_EXITED');
+    await until('so is that of the memory hog', () =>
+      events.some(({ containerId: id, type }) => id === big && type === 'stopped'),
+    );
     assert.equal((await runtime.containerStatus({ containerId: big })).status?.reason, 'OOMKilled');
     for (const id of [short, big]) await runtime.removeContainer({ containerId: id });
     const types = events.filter((event) => event.containerId === containerId).map((event) => event.type);
