@@ -56,3 +56,5 @@ function rootfs(program: Buffer, applets: readonly string[]): TarEntry[] {
     file('www/index.html', 'hello from kedge\n'),
   ];
 }
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) process.stdout.write(`${buildBusybox()}\n`);

@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { connect } from 'node:http2';
 import { connect as connectSocket } from 'node:net';
 import { dirname } from 'node:path';
-import { type Clock, sleep, systemClock } from '../base/clock.ts';
+import { type Clock, holdProcess, sleep, systemClock } from '../base/clock.ts';
 import { type Component, OperatorError } from '../base/component.ts';
 import { errorText, type Logger } from '../base/log.ts';
 import { type CriClient, createCriClient } from '../cri/client.ts';
@@ -85,7 +85,11 @@ export class Containerd implements Component {
   }
 
   /** Resolves when containerd answers. Throws OperatorError when the machine lacks something it needs. */
-  async start(signal: AbortSignal): Promise<void> {
+  start(signal: AbortSignal): Promise<void> {
+    return holdProcess(() => this.#start(signal));
+  }
+
+  async #start(signal: AbortSignal): Promise<void> {
     const { layout } = this;
     const host = await detectRuntimeHost(this.#programDirs);
     for (const dir of [layout.root, layout.state]) await mkdir(dir, { recursive: true, mode: 0o711 });

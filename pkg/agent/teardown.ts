@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readdir, readFile, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { type Clock, sleep, systemClock } from '../base/clock.ts';
+import { type Clock, holdProcess, sleep, systemClock } from '../base/clock.ts';
 import { errorText, type Logger } from '../base/log.ts';
 import { pathsFor } from '../base/paths.ts';
 import { createCriClient } from '../cri/client.ts';
@@ -42,7 +42,11 @@ const ADDRESS_FILES = ['address', 'bootstrap.json'];
  * or of Docker is touched. kedge itself must have ended. It goes on after a failure, so that as much as possible is
  * removed, and then throws AggregateError.
  */
-export async function teardown(options: TeardownOptions): Promise<void> {
+export function teardown(options: TeardownOptions): Promise<void> {
+  return holdProcess(() => removeEverything(options));
+}
+
+async function removeEverything(options: TeardownOptions): Promise<void> {
   const layout = containerdLayout(options.dataDir, options.runDir);
   const clock = options.clock ?? systemClock;
   const failures: unknown[] = [];

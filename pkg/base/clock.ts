@@ -35,6 +35,16 @@ export function sleep(clock: Clock, ms: number, signal: AbortSignal): Promise<vo
   });
 }
 
+/** Keeps the process from ending before `work` has: a clock's timers do not. For work that may be all there is. */
+export async function holdProcess<T>(work: () => Promise<T>): Promise<T> {
+  const handle = setInterval(() => {}, LONGEST_DELAY);
+  try {
+    return await work();
+  } finally {
+    clearInterval(handle);
+  }
+}
+
 /** A clock that moves only when told to, firing due timers in order; for tests. */
 export class FakeClock implements Clock {
   #now: number;

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +13,7 @@ import { teardown } from '../../pkg/agent/teardown.ts';
 import { createLogger } from '../../pkg/base/log.ts';
 import { pathsFor } from '../../pkg/base/paths.ts';
 import type { ContainerEvent } from '../../pkg/cri/services.ts';
+import { exec } from '../../pkg/host/exec.ts';
 import { readMounts } from '../../pkg/host/mounts.ts';
 import { listProcesses, readArguments } from '../../pkg/host/processes.ts';
 
@@ -152,13 +152,13 @@ describe('containerd over CRI', () => {
       const text = readFileSync(join(base, 'logs', 'main.log'), 'utf8');
       return / stdout F hello\n/.test(text) && / stderr F oops\n/.test(text);
     });
-    const exec = await runtime.execSync({
+    const inside = await runtime.execSync({
       containerId,
       cmd: ['sh', '-c', 'ip -o addr show eth0; exit 3'],
       timeout: 10,
     });
-    assert.equal(exec.exitCode, 3);
-    assert.match(Buffer.from(exec.stdout).toString('utf8'), new RegExp(status?.network?.ip ?? 'no ip'));
+    assert.equal(inside.exitCode, 3);
+    assert.match(Buffer.from(inside.stdout).toString('utf8'), new RegExp(status?.network?.ip ?? 'no ip'));
     const short = await runContainer('short', 'exit 7');
     await until('the exit is told', () =>
       events.some(({ containerId, type }) => containerId === short && type === 'stopped'),
@@ -240,7 +240,7 @@ describe('containerd over CRI', () => {
       }
       const { pid } = containerd;
       await containerd.stop();
-      execFileSync('nft', ['add', 'table', 'inet', tag]);
+      await exec(['nft', 'add', 'table', 'inet', tag]);
       if (mode === 'with containerd dead') process.kill(pid, 'SIGKILL');
       const bundle = join(runDir, 'containerd/io.containerd.runtime.v2.task/k8s.io', sandboxId);
       const address = ['address', 'bootstrap.json'].map((name) => join(bundle, name)).find((path) => existsSync(path));
@@ -261,7 +261,7 @@ describe('containerd over CRI', () => {
       for (const top of readdirSync('/sys/fs/cgroup')) {
         if (existsSync(join('/sys/fs/cgroup', top, tag))) left.push(join(top, tag));
       }
-      if (execFileSync('nft', ['list', 'tables'], { encoding: 'utf8' }).includes(tag)) left.push('nft table');
+      if ((await exec(['nft', 'list', 'tables'])).includes(tag)) left.push('nft table');
       assert.deepEqual(left, []);
       await removeAll();
     });
