@@ -5,14 +5,22 @@
 import type { FieldSchema, Json, JsonObject, Schema, StructSchema } from '../api/schema.ts';
 import { isJsonObject, setKey } from './json.ts';
 
-/** A new object in stored form; undefined and null fields count as absent. Unknown fields are dropped. */
+/** A new object in stored form. Unknown fields are dropped, unless the Schema preserves them. */
 export function canonicalize(value: JsonObject, schema: StructSchema): JsonObject {
   const result: JsonObject = {};
   for (const field of schema.fields.values()) {
     const item = Object.hasOwn(value, field.name) ? value[field.name] : undefined;
-    const canonical = item === undefined || item === null ? zeroOf(field) : canonicalValue(item, field.schema);
+    // In a custom resource null is a value like others: its schema has said whether the field may have it.
+    const absent = item === undefined || (item === null && schema.name !== '');
+    const canonical = absent ? zeroOf(field) : canonicalValue(item, field.schema);
     if (canonical === undefined || (field.zero === 'drop' && isZero(canonical, field.schema))) continue;
     result[field.name] = canonical;
+  }
+  if (schema.preserveUnknown) {
+    for (const key of Object.keys(value)) {
+      const item = value[key];
+      if (item !== undefined && !schema.fields.has(key)) setKey(result, key, item);
+    }
   }
   return result;
 }

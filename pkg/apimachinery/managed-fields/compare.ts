@@ -1,0 +1,130 @@
+/** What changed between two versions of an object, as sets of fields. */
+import type { Json, ListSchema, Schema } from '../../api/schema.ts';
+import { anySchema } from '../../api/schema.ts';
+import { deepEqual } from '../deep-equal.ts';
+import {
+  EMPTY_SET,
+  type FieldSet,
+  isEmptySet,
+  LEAF,
+  type MutableFieldSet,
+  makeNode,
+  recursiveDifference,
+} from './field-set.ts';
+import { childSchema, isAtomic, isVacant, itemsByElement, objectOf } from './typed.ts';
+
+export interface Comparison {
+  readonly added: FieldSet;
+  readonly modified: FieldSet;
+  readonly removed: FieldSet;
+}
+
+type Change = 'added' | 'modified' | 'removed';
+type Diff = Partial<Record<Change, FieldSet>>;
+
+/** Compares two values; cost grows with their size, memory only with their differences. Throws TypedError. */
+export function compare(before: Json, after: Json, schema: Schema): Comparison {
+  const diff = compareValues(before, after, schema);
+  return {
+    added: diff?.added ?? EMPTY_SET,
+    modified: diff?.modified ?? EMPTY_SET,
+    removed: diff?.removed ?? EMPTY_SET,
+  };
+}
+
+/** The comparison without the fields that are reset anyway (and what lies below them). */
+export function excludeFields(comparison: Comparison, fields: FieldSet): Comparison {
+  return {
+    added: recursiveDifference(comparison.added, fields),
+    modified: recursiveDifference(comparison.modified, fields),
+    removed: recursiveDifference(comparison.removed, fields),
+  };
+}
+
+export function isUnchanged({ added, modified, removed }: Comparison): boolean {
+  return isEmptySet(added) && isEmptySet(modified) && isEmptySet(removed);
+}
+
+/** Collects the differences below a node. */
+class Collector {
+  #sets: Partial<Record<Change, MutableFieldSet>> | undefined;
+
+  put(element: string, diff: Diff | undefined): void {
+    if (diff === undefined) return;
+    this.#sets ??= {};
+    for (const change of ['added', 'modified', 'removed'] as const) {
+      const node = diff[change];
+      if (node === undefined) continue;
+      this.#sets[change] ??= {};
+      this.#sets[change][element] = node;
+    }
+  }
+
+  /** The differences with the node itself added or removed, as the case may be. */
+  finish(self: Change | undefined): Diff | undefined {
+    if (self === undefined) return this.#sets;
+    const diff: Diff = this.#sets ?? {};
+    const node = makeNode(true, this.#sets?.[self]);
+    if (node !== undefined) diff[self] = node;
+    return diff;
+  }
+}
+
+function compareWhole(before: Json | undefined, after: Json | undefined): Diff | undefined {
+  if (before === undefined) return { added: LEAF };
+  if (after === undefined) return { removed: LEAF };
+  return deepEqual(before, after) ? undefined : { modified: LEAF };
+}
+
+function compareValues(before: Json | undefined, after: Json | undefined, schema: Schema): Diff | undefined {
+  if (before === after) return undefined;
+  // Two empty values are one leaf, which keeps "empty" and "absent" apart.
+  if (isAtomic(schema) || (isVacant(before) && isVacant(after))) return compareWhole(before, after);
+  const self: Change | undefined = before === undefined ? 'added' : after === undefined ? 'removed' : undefined;
+  const collector = new Collector();
+  if (schema.kind === 'list') {
+    const fits = (value: Json | undefined): boolean => value === undefined || value === null || Array.isArray(value);
+    if (!fits(before) || !fits(after)) return compareWhole(before, after);
+    compareItems(before, after, schema, collector);
+    return collector.finish(self);
+  }
+  const left = objectOf(before);
+  const right = objectOf(after);
+  if ((left === undefined && !isNothing(before)) || (right === undefined && !isNothing(after))) {
+    return compareWhole(before, after);
+  }
+  for (const key in right) {
+    const item = right[key];
+    if (item === undefined) continue;
+    const old = left !== undefined && Object.hasOwn(left, key) ? left[key] : undefined;
+    collector.put(`f:${key}`, compareValues(old, item, childSchema(schema, key) ?? anySchema));
+  }
+  for (const key in left) {
+    const item = left[key];
+    if (item === undefined || (right !== undefined && Object.hasOwn(right, key) && right[key] !== undefined)) continue;
+    collector.put(`f:${key}`, compareValues(item, undefined, childSchema(schema, key) ?? anySchema));
+  }
+  return collector.finish(self);
+}
+
+const isNothing = (value: Json | undefined): boolean => value === undefined || value === null;
+
+function compareItems(
+  before: Json | undefined,
+  after: Json | undefined,
+  schema: ListSchema,
+  collector: Collector,
+): void {
+  const left = itemsByElement(Array.isArray(before) ? before : [], schema);
+  const right = itemsByElement(Array.isArray(after) ? after : [], schema);
+  for (const [element, items] of right) collector.put(element, compareSame(left.get(element), items, schema));
+  for (const [element, items] of left) {
+    if (!right.has(element)) collector.put(element, compareSame(items, undefined, schema));
+  }
+}
+
+/** Items of one element; where there are several on a side they can only be compared whole. */
+function compareSame(before: Json[] | undefined, after: Json[] | undefined, schema: ListSchema): Diff | undefined {
+  if ((before?.length ?? 1) > 1 || (after?.length ?? 1) > 1) return compareWhole(before, after);
+  return compareValues(before?.[0], after?.[0], schema.items);
+}
