@@ -90,6 +90,14 @@ export class ImageImporter implements Component {
     await this.#queue;
   }
 
+  /**
+   * The images that image garbage collection must leave. They are pinned in containerd as well, but containerd 1.6
+   * does not say so over CRI.
+   */
+  keptImages(): ReadonlySet<string> {
+    return new Set([PAUSE_IMAGE, ...[...this.#records.values()].flatMap((record) => record.images)]);
+  }
+
   async #importPause(): Promise<void> {
     const { image } = await this.#options.containerd.client.images.imageStatus({ image: { image: PAUSE_IMAGE } });
     if (image !== undefined) return;

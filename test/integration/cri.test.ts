@@ -120,6 +120,7 @@ describe('containerd over CRI', () => {
     await importer.settled();
     const { images } = await containerd.client.images.listImages({});
     assert.deepEqual(images.flatMap((image) => image.repoTags).sort(), [PAUSE_IMAGE, BUSYBOX_IMAGE].sort());
+    assert.deepEqual(importer.keptImages(), new Set([PAUSE_IMAGE, BUSYBOX_IMAGE]));
     const complaints = lines.filter((line) => line.includes('broken.tar'));
     assert.equal(complaints.length, 1, lines.join(''));
     assert.match(complaints[0] ?? '', /not a tar archive/);
