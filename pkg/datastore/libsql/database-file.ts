@@ -107,18 +107,24 @@ function sync(path: string): void {
   }
 }
 
-const keptCopies = (path: string): [file: string, copy: string][] =>
-  [path, `${path}-wal`].map((file) => [file, `${file}.kept`]);
+const copyOf = (file: string): string => `${file}.kept`;
 
 /**
  * Copies a damaged database and its write-ahead log before the connection is closed, because closing copies the log into
  * the database; `restoreDatabaseFiles` undoes that, so that a damaged database is refused without a byte of it changed.
  */
 export function keepDatabaseFiles(path: string): void {
-  for (const [file, copy] of keptCopies(path)) if (existsSync(file)) copyFileSync(file, copy);
+  for (const file of [path, `${path}-wal`]) {
+    rmSync(copyOf(file), { force: true });
+    if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 0) copyFileSync(file, copyOf(file));
+  }
 }
 
 /** Puts back what `keepDatabaseFiles` copied, if it did. Only after the connection is closed. */
 export function restoreDatabaseFiles(path: string): void {
-  for (const [file, copy] of keptCopies(path)) if (existsSync(copy)) renameSync(copy, file);
+  if (!existsSync(copyOf(path))) return;
+  const log = `${path}-wal`;
+  if (existsSync(copyOf(log))) renameSync(copyOf(log), log);
+  else rmSync(log, { force: true });
+  renameSync(copyOf(path), path);
 }

@@ -4,10 +4,12 @@
  * `log` is append-only: every create, update and delete inserts one row whose id is the revision; the newest row of a key
  * is its state. `deleted` stands in the index so that counting and listing keys never touches the rows themselves.
  *
- * `meta` holds two numbers:
+ * `meta` holds numbers:
  * - `floor`: history before this revision is compacted away; the state *at* it is complete.
- * - `ceiling`: no revision above max(ceiling, newest row) was ever given out. Lazy writes get revisions that are not on
- *   disk yet, so after a crash numbering goes on above the ceiling. A clean close sets it to the newest revision.
+ * - `ceiling`: no lazy write ever got a revision above it. Lazy writes get revisions that are not on disk yet, so after a
+ *   crash numbering goes on above the ceiling. A clean close sets it to the newest revision.
+ * - `lost_from`, `lost_to`: revisions between the two (exclusive) may have been given to lazy writes that a crash lost.
+ *   Who has seen such a revision must list anew, so nothing can be read at it.
  */
 
 /** `PRAGMA application_id`: "kdge". */
@@ -33,7 +35,7 @@ export const CREATE_STATEMENTS: readonly string[] = [
    )`,
   'CREATE INDEX log_key ON log (key, rev, deleted)',
   'CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID',
-  "INSERT INTO meta (name, value) VALUES ('floor', 0), ('ceiling', 0)",
+  "INSERT INTO meta (name, value) VALUES ('floor', 0), ('ceiling', 0), ('lost_from', 0), ('lost_to', 0)",
 ];
 
 /** Pages in the write-ahead log at which it is copied into the database: with journal_size_limit this bounds the WAL. */

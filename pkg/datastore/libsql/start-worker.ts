@@ -16,6 +16,8 @@ export function startWorker(input: WorkerInput): Worker {
   const options = {
     name: 'datastore',
     workerData: input,
+    // The main thread's own flags (--import, --input-type ...) are not meant for the worker.
+    execArgv: [],
     resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB },
   };
   if (isSea()) return new Worker(getAsset(WORKER_ASSET, 'utf8'), { ...options, eval: true });

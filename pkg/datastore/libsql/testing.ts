@@ -7,26 +7,28 @@ import { silentLogger } from '../../base/log.ts';
 import { type LibsqlDatastore, type LibsqlOptions, openLibsqlDatastore } from './libsql-datastore.ts';
 
 /** A temporary directory that is removed after the test. */
-export function temporaryDirectory(t: TestContext): string {
+export function temporaryDirectory(t: Pick<TestContext, 'after'>): string {
   const dir = mkdtempSync(join(tmpdir(), 'kedge-datastore-'));
   t.after(() => rmSync(dir, { recursive: true, force: true }));
   return dir;
 }
 
+/** Options for a datastore in a test; a failure of it is an uncaught error. */
+export const testOptions: Omit<LibsqlOptions, 'path'> = {
+  log: silentLogger,
+  clock: systemClock,
+  onFatal: (error) => {
+    throw error;
+  },
+};
+
 /** A real datastore for a test: in a temporary directory unless `options.path` is given, closed and removed after it. */
 export async function openTestDatastore(
-  t: TestContext,
+  t: Pick<TestContext, 'after'>,
   options: Partial<LibsqlOptions> = {},
 ): Promise<LibsqlDatastore> {
-  const store = await openLibsqlDatastore({
-    path: options.path ?? join(temporaryDirectory(t), 'state.db'),
-    log: silentLogger,
-    clock: systemClock,
-    onFatal: (error) => {
-      throw error;
-    },
-    ...options,
-  });
+  const path = options.path ?? join(temporaryDirectory(t), 'state.db');
+  const store = await openLibsqlDatastore({ ...testOptions, ...options, path });
   t.after(() => store.close());
   return store;
 }
