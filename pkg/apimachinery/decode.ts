@@ -9,7 +9,7 @@ import { goQuote } from './go-quote.ts';
 import { isJsonObject, setKey } from './json.ts';
 import { canonicalQuantity, QUANTITY_FORMAT_ERROR } from './quantity.ts';
 import { type StatusError, statusErrors } from './status-error.ts';
-import { canonicalMicroTime, canonicalTime } from './time.ts';
+import { canonicalMicroTime, canonicalTime, timeErrorText } from './time.ts';
 
 /** A value of the wrong type; `message` is the decoder's sentence, which callers put into their answer. */
 export class DecodeError extends Error {
@@ -253,10 +253,10 @@ function quantity(value: Json): string {
 function canonicalBase64(text: string): string {
   const compact = text.replace(/[\r\n]/g, '');
   const valid = /^[A-Za-z0-9+/]*={0,2}/.exec(compact)?.[0].length ?? 0;
-  if (valid !== compact.length || compact.length % 4 !== 0) {
-    throw new DecodeError(`illegal base64 data at input byte ${Math.min(valid, compact.length)}`);
-  }
-  return compact;
+  if (valid === compact.length && compact.length % 4 === 0) return compact;
+  // Go points at the first strange character or, in a text cut short, at the group of four that is not complete.
+  const at = valid < compact.length ? valid : compact.length - (compact.length % 4);
+  throw new DecodeError(`illegal base64 data at input byte ${at}`);
 }
 
 function instant(text: string, schema: ScalarSchema): string {
@@ -268,6 +268,5 @@ function instant(text: string, schema: ScalarSchema): string {
   const micro = schema.type === 'microTime';
   const canonical = micro ? canonicalMicroTime(text) : canonicalTime(text);
   if (canonical !== undefined) return canonical;
-  const layout = micro ? '2006-01-02T15:04:05.000000Z07:00' : '2006-01-02T15:04:05Z07:00';
-  throw new DecodeError(`parsing time ${goQuote(text)} as ${goQuote(layout)}: cannot parse ${goQuote(text)} as "2006"`);
+  throw new DecodeError(timeErrorText(text, micro));
 }

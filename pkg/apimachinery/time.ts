@@ -1,5 +1,7 @@
 /** Times in the API's two forms: `Time` with seconds, `MicroTime` with six digits of fraction, both in UTC. */
 
+import { goQuote } from './go-quote.ts';
+
 const RFC3339 = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d+))?(Z|[+-]\d\d:\d\d)$/;
 
 /** `2006-01-02T15:04:05Z`; `ms` since the epoch, fractions of a second are cut off. */
@@ -40,4 +42,42 @@ export function canonicalMicroTime(text: string): string | undefined {
   const digits = /\.(\d{6})(?=Z|[+-])/.exec(text)?.[1];
   const ms = digits === undefined ? undefined : parseTime(text.replace(`.${digits}`, ''));
   return ms === undefined ? undefined : `${new Date(ms).toISOString().slice(0, 19)}.${digits}Z`;
+}
+
+/** The parts of a time in Go's layout notation, each with what matches it. */
+const LAYOUT: readonly (readonly [string, RegExp])[] = [
+  ['2006', /^\d{4}/],
+  ['-', /^-/],
+  ['01', /^\d\d/],
+  ['-', /^-/],
+  ['02', /^\d\d/],
+  ['T', /^T/],
+  ['15', /^\d\d/],
+  [':', /^:/],
+  ['04', /^\d\d/],
+  [':', /^:/],
+  ['05', /^\d\d/],
+];
+
+/** Why a text is no time, in the words of Go's parser: the first part of the layout that does not match. */
+export function timeErrorText(text: string, micro: boolean): string {
+  const fraction = micro ? (['.000000', /^\.\d{6}/] as const) : (['', /^(?:[.,]\d+)?/] as const);
+  const layout = `2006-01-02T15:04:05${fraction[0]}Z07:00`;
+  let rest = text;
+  for (const [part, pattern] of [...LAYOUT, fraction, ['Z07:00', /^(?:Z|[+-]\d\d:\d\d)/] as const]) {
+    const match = pattern.exec(rest);
+    if (match === null) {
+      return `parsing time ${goQuote(text)} as ${goQuote(layout)}: cannot parse ${goQuote(rest)} as ${goQuote(part)}`;
+    }
+    rest = rest.slice(match[0].length);
+  }
+  if (rest !== '') return `parsing time ${goQuote(text)}: extra text: ${goQuote(rest)}`;
+  const month = Number(text.slice(5, 7));
+  return `parsing time ${goQuote(text)}: ${month < 1 || month > 12 ? 'month' : rangePart(text)} out of range`;
+}
+
+function rangePart(text: string): string {
+  if (Number(text.slice(11, 13)) > 23) return 'hour';
+  if (Number(text.slice(14, 16)) > 59) return 'minute';
+  return Number(text.slice(17, 19)) > 59 ? 'second' : 'day';
 }

@@ -7,7 +7,7 @@ import { scaledValue } from './int-or-string.ts';
 import { isDns1123Label, isPathSegmentName, isPortName, nameIsDnsLabel } from './names.ts';
 import { canonicalQuantity, parseQuantity, Quantity } from './quantity.ts';
 import { generateName } from './random-name.ts';
-import { canonicalMicroTime, canonicalTime, formatMicroTime, formatTime, parseTime } from './time.ts';
+import { canonicalMicroTime, canonicalTime, formatMicroTime, formatTime, parseTime, timeErrorText } from './time.ts';
 
 test('quantities: canonical text', () => {
   const table: [string | number, string][] = [
@@ -71,6 +71,21 @@ test('times', () => {
   assert.equal(canonicalMicroTime('2026-01-02T03:04:05.000001+01:00'), '2026-01-02T02:04:05.000001Z');
   assert.equal(canonicalMicroTime('2026-01-02T03:04:05Z'), undefined);
   assert.equal(parseTime('yesterday'), undefined);
+});
+
+test("what is wrong with a time, in Go's words", () => {
+  const table: [string, boolean, string][] = [
+    ['now', false, 'parsing time "now" as "2006-01-02T15:04:05Z07:00": cannot parse "now" as "2006"'],
+    [
+      '2020-01-02T03:04:06Z',
+      true,
+      'parsing time "2020-01-02T03:04:06Z" as "2006-01-02T15:04:05.000000Z07:00": cannot parse "Z" as ".000000"',
+    ],
+    ['2020-13-02T03:04:06Z', false, 'parsing time "2020-13-02T03:04:06Z": month out of range'],
+    ['2020-02-30T03:04:06Z', false, 'parsing time "2020-02-30T03:04:06Z": day out of range'],
+    ['2020-02-01T03:04:06Zx', false, 'parsing time "2020-02-01T03:04:06Zx": extra text: "x"'],
+  ];
+  for (const [text, micro, message] of table) assert.equal(timeErrorText(text, micro), message);
 });
 
 test('durations', () => {

@@ -75,14 +75,14 @@ function isFieldSet(value: Json): value is JsonObject & FieldSet {
 
 /** The list to store: entries that own nothing are left out, the rest stand by operation, age and name. */
 export function encodeManagers(managers: Managers): JsonObject[] {
-  const seconds = ({ time }: Manager): number => Math.floor((parseTime(time) ?? 0) / 1000);
   const order = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
   return [...managers.values()]
     .filter(({ fields }) => !isEmptySet(fields))
     .sort(
       (a, b) =>
         order(a.operation, b.operation) ||
-        seconds(a) - seconds(b) ||
+        // Stored times all have the same form: their texts sort as they do.
+        order(a.time ?? '', b.time ?? '') ||
         order(a.manager, b.manager) ||
         order(a.apiVersion, b.apiVersion) ||
         order(a.subresource, b.subresource),
