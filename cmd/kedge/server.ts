@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { OperatorError } from '../../pkg/base/component.ts';
+import { preflight } from '../../pkg/server/preflight.ts';
 import { runServer } from '../../pkg/server/server.ts';
 import { addFlags } from './command-line.ts';
 import { SERVER_FLAGS } from './flags.ts';
@@ -21,9 +22,7 @@ export function addServerCommand(program: Command): void {
     const [extra] = command.args;
     if (extra !== undefined) throw new OperatorError(`unexpected argument "${extra}": kedge server takes only flags`);
     const config = serverConfig(collectSettings(SERVER_FLAGS, { commandLine: given, env: process.env }));
-    if (process.getuid?.() !== 0) {
-      throw new OperatorError('kedge server needs root to run containers and set up the network: run it as root');
-    }
+    await preflight(config);
     await runServer(config);
   });
 }

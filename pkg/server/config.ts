@@ -1,3 +1,5 @@
+import type { Snapshotter } from '../agent/containerd-config.ts';
+
 /** What `kedge server` was told to do: complete, checked, and without any trace of where each value came from. */
 export interface ServerConfig {
   readonly debug: boolean;
@@ -43,7 +45,7 @@ export interface NodeConfig {
   readonly resolvConf: string | undefined;
   /** The image that holds a Pod's namespaces; the one inside the executable when undefined. */
   readonly pauseImage: string | undefined;
-  readonly snapshotter: string;
+  readonly snapshotter: Snapshotter;
 }
 
 export interface NodeTaint {
