@@ -111,7 +111,25 @@ test('duplicate keys are named, and merge as in Go', () => {
   assert.deepEqual(parsed.duplicates, ['duplicate field "data"', 'duplicate field "l[0].n"']);
   assert.deepEqual(parsed.value, { data: { a: '1', b: '2' }, l: [{ n: 2 }] });
   assert.throws(() => parseJson(`${'['.repeat(5000)}${']'.repeat(5000)}`), SyntaxError);
-  assert.throws(() => parseJson('{"a":}'), SyntaxError);
+});
+
+test('malformed JSON, in the words of Go', () => {
+  const table: [string, string][] = [
+    ['', 'unexpected end of JSON input'],
+    ['{"apiVersion": "v1", ', 'unexpected end of JSON input'],
+    ['{"a":1} x', "invalid character 'x' after top-level value"],
+    ['{"a":}', "invalid character '}' looking for beginning of value"],
+    ['{"a" 1}', "invalid character '1' after object key"],
+    ['{"a":1 "b"}', "invalid character '\"' after object key:value pair"],
+    ['{a:1}', "invalid character 'a' looking for beginning of object key string"],
+    ['[1 2]', "invalid character '2' after array element"],
+    ['nul!', "invalid character '!' in literal null (expecting 'l')"],
+    ['"\\x"', "invalid character 'x' in string escape code"],
+    ['"a\nb"', "invalid character '\\n' in string literal"],
+    ['-x', "invalid character 'x' in numeric literal"],
+    ['1.', 'unexpected end of JSON input'],
+  ];
+  for (const [text, message] of table) assert.throws(() => parseJson(text), { name: 'SyntaxError', message }, text);
 });
 
 test('YAML 1.1 scalars', () => {

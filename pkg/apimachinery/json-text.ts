@@ -2,6 +2,7 @@
 import type { Json, JsonObject } from '../api/schema.ts';
 import { goQuote } from './go-quote.ts';
 import { getKey, isJsonObject, setKey } from './json.ts';
+import { jsonErrorText } from './json-error.ts';
 
 /** Deeper nesting is refused; no API object comes near, and walkers recurse. */
 export const MAX_DEPTH = 1000;
@@ -12,12 +13,21 @@ export interface ParsedJson {
   readonly duplicates: readonly string[];
 }
 
-/** Parses a text. Throws a SyntaxError when it is no JSON or nested too deeply. */
+/** Parses a text. Throws a SyntaxError with the words of Go's decoder when it is no JSON or nested too deeply. */
 export function parseJson(text: string): ParsedJson {
-  const value = JSON.parse(text) as Json;
+  const value = parse(text);
   // Duplicates are rare: counting keys on both sides is several times cheaper than looking for them.
   if (countKeys(value, 0) === countPairs(text)) return { value, duplicates: [] };
   return new Reader(text).read();
+}
+
+function parse(text: string): Json {
+  try {
+    return JSON.parse(text) as Json;
+  } catch {
+    // What V8 says is replaced by what upstream says.
+    throw new SyntaxError(jsonErrorText(text));
+  }
 }
 
 function countKeys(value: Json | undefined, depth: number): number {
