@@ -1,0 +1,69 @@
+/** Pieces shared by the table columns of several kinds: upstream's printers. */
+import type { PodSpec } from '../api/generated/core-v1.ts';
+import type { KubeObject } from '../api/types.ts';
+import { formatAge } from '../apimachinery/age.ts';
+import { formatLabelSelector, type LabelSelectorObject } from '../apimachinery/labels.ts';
+import type { Column } from './descriptor.ts';
+
+export const nameColumn: Column = {
+  name: 'Name',
+  type: 'string',
+  format: 'name',
+  cell: (object) => object.metadata.name,
+};
+
+export const ageColumn: Column = {
+  name: 'Age',
+  type: 'string',
+  cell: (object, now) => ageOf(object.metadata.creationTimestamp, now),
+};
+
+/** How long ago a time was, as `kubectl get` prints it; `<unknown>` for none. */
+export function ageOf(time: string | null | undefined, now: number): string {
+  const at = time ? Date.parse(time) : Number.NaN;
+  return Number.isNaN(at) ? '<unknown>' : formatAge(now - at);
+}
+
+interface Templated extends KubeObject {
+  readonly spec: {
+    readonly selector?: unknown;
+    readonly template?: { readonly spec?: PodSpec | undefined } | undefined;
+  };
+}
+
+const containersOf = (object: KubeObject): PodSpec['containers'] =>
+  (object as Templated).spec.template?.spec?.containers ?? [];
+
+/** The wide columns of everything that has a Pod template. */
+export const templateColumns: readonly Column[] = [
+  {
+    name: 'Containers',
+    type: 'string',
+    priority: 1,
+    cell: (object) =>
+      containersOf(object)
+        .map(({ name }) => name)
+        .join(','),
+  },
+  {
+    name: 'Images',
+    type: 'string',
+    priority: 1,
+    cell: (object) =>
+      containersOf(object)
+        .map(({ image }) => image ?? '')
+        .join(','),
+  },
+  {
+    name: 'Selector',
+    type: 'string',
+    priority: 1,
+    cell: (object) => formatLabelSelector((object as Templated).spec.selector as LabelSelectorObject | undefined),
+  },
+];
+
+/** `a=b,c=d`; `<none>` when there are no labels. */
+export function labelsText(labels: Readonly<Record<string, string>> | undefined): string {
+  const entries = Object.entries(labels ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+  return entries.length === 0 ? '<none>' : entries.map(([key, value]) => `${key}=${value}`).join(',');
+}

@@ -1,0 +1,25 @@
+import type { Endpoints } from '../../api/generated/core-v1.ts';
+import { endpoints } from '../../api/resources.ts';
+import { ageColumn, nameColumn } from '../columns.ts';
+import { describe } from '../descriptor.ts';
+
+const SHOWN = 3;
+
+function addressesText({ subsets }: Endpoints): string {
+  const all = (subsets ?? []).flatMap(({ addresses, ports }) =>
+    (addresses ?? []).flatMap(({ ip }) =>
+      (ports ?? []).length === 0
+        ? [ip]
+        : (ports ?? []).map(({ port }) => `${ip.includes(':') ? `[${ip}]` : ip}:${port}`),
+    ),
+  );
+  if (all.length === 0) return '<none>';
+  const more = all.length - SHOWN;
+  return all.slice(0, SHOWN).join(',') + (more > 0 ? ` + ${more} more...` : '');
+}
+
+export const endpointsDescriptor = describe<Endpoints>(endpoints, {
+  shortNames: ['ep'],
+  allowCreateOnUpdate: true,
+  columns: [nameColumn, { name: 'Endpoints', type: 'string', cell: addressesText }, ageColumn],
+});

@@ -1,0 +1,41 @@
+import type { Namespace } from '../../api/generated/core-v1.ts';
+import { namespaces } from '../../api/resources.ts';
+import { nameIsDnsLabel } from '../../apimachinery/names.ts';
+import { ageColumn, nameColumn } from '../columns.ts';
+import { describe } from '../descriptor.ts';
+
+const FINALIZER = 'kubernetes';
+const NAME_LABEL = 'kubernetes.io/metadata.name';
+
+export const namespace = describe<Namespace>(namespaces, {
+  shortNames: ['ns'],
+  generation: false,
+  verbs: ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch'],
+  validateName: nameIsDnsLabel,
+  returnsDeleted: true,
+  prepareForCreate(draft) {
+    draft.spec = { ...draft.spec, finalizers: [...new Set([...(draft.spec.finalizers ?? []), FINALIZER])] };
+    draft.status = { phase: 'Active' };
+    draft.metadata.labels = { ...draft.metadata.labels, [NAME_LABEL]: draft.metadata.name };
+  },
+  prepareForUpdate(draft, old) {
+    draft.spec = old.spec;
+    draft.metadata.labels = { ...draft.metadata.labels, [NAME_LABEL]: draft.metadata.name };
+  },
+  prepareForDelete(draft) {
+    draft.status = { ...draft.status, phase: 'Terminating' };
+  },
+  holdsDeletion: ({ spec }) => (spec.finalizers ?? []).length > 0,
+  selectableFields: { 'status.phase': { read: ({ status }) => status.phase ?? '' } },
+  subresources: {
+    finalize: {
+      type: 'part',
+      verbs: ['update'],
+      take: (draft, submitted) => {
+        draft.spec = submitted.spec;
+      },
+      resets: ['status'],
+    },
+  },
+  columns: [nameColumn, { name: 'Status', type: 'string', cell: ({ status }) => status.phase ?? '' }, ageColumn],
+});

@@ -1,0 +1,195 @@
+import { schemaOf } from '../../api/facts.ts';
+import type { Binding, Pod } from '../../api/generated/core-v1.ts';
+import { pods } from '../../api/resources.ts';
+import { formatAge } from '../../apimachinery/age.ts';
+import { setCondition } from '../../apimachinery/object-meta.ts';
+import { qosClass } from '../../apimachinery/qos.ts';
+import { statusErrors } from '../../apimachinery/status-error.ts';
+import { ageColumn, nameColumn } from '../columns.ts';
+import { type ActionSubresource, type Column, type ConnectSubresource, describe, statusPart } from '../descriptor.ts';
+import { defaultPod } from './pod-defaults.ts';
+import { summarizePod } from './pod-status-text.ts';
+import { validatePod, validatePodUpdate } from './pod-validation.ts';
+
+const PROXY_VERBS = ['create', 'delete', 'get', 'patch', 'update'] as const;
+const connect = (kind: string, verbs: ConnectSubresource['verbs']): ConnectSubresource => ({
+  type: 'connect',
+  kind,
+  verbs,
+});
+
+/** Upstream's BindingREST: assigns a node once, when nothing holds the Pod back. */
+const binding: ActionSubresource = {
+  type: 'action',
+  verbs: ['create'],
+  group: '',
+  version: 'v1',
+  kind: 'Binding',
+  schema: schemaOf('core.v1.Binding'),
+  async run({ name, namespace, body, now, registry, dryRun }) {
+    const { target, metadata } = body as unknown as Binding;
+    if (target.kind && target.kind !== 'Node') {
+      throw statusErrors.badRequest(`invalid binding target kind ${target.kind}`);
+    }
+    if (!target.name) throw statusErrors.badRequest('binding target name is required');
+    const assign = (pod: Pod): void => {
+      const refuse = (text: string): Error =>
+        statusErrors.conflict({ group: '', resource: 'pods/binding' }, name, text);
+      if (metadata.uid && metadata.uid !== pod.metadata.uid) {
+        throw refuse(
+          `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${pod.metadata.uid}`,
+        );
+      }
+      if (pod.metadata.deletionTimestamp !== undefined)
+        throw refuse(`pod ${name} is being deleted, cannot be assigned to a host`);
+      if (pod.spec.nodeName)
+        throw refuse(`pod ${name} is already assigned to node ${JSON.stringify(pod.spec.nodeName)}`);
+      if ((pod.spec.schedulingGates ?? []).length > 0) throw refuse(`pod ${name} has non-empty .spec.schedulingGates`);
+      pod.spec.nodeName = target.name ?? '';
+      pod.metadata.annotations = { ...pod.metadata.annotations, ...metadata.annotations };
+      pod.status.conditions = setCondition(
+        pod.status.conditions ?? [],
+        { type: 'PodScheduled', status: 'True', lastProbeTime: null },
+        now,
+      ) as NonNullable<Pod['status']['conditions']>;
+    };
+    if (!dryRun) await registry.mutate(pods, name, namespace, assign, { subresource: 'binding' });
+    return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 };
+  },
+};
+
+/** Upstream's EvictionREST as far as no disruption budget is concerned: deletes the Pod. */
+const eviction: ActionSubresource = {
+  type: 'action',
+  verbs: ['create'],
+  group: 'policy',
+  version: 'v1',
+  kind: 'Eviction',
+  schema: schemaOf('policy.v1.Eviction'),
+  async run({ name, namespace, body, registry, dryRun }) {
+    if (registry.get(pods, name, namespace) === undefined) throw statusErrors.notFound(pods, name);
+    const options = (body['deleteOptions'] ?? {}) as Record<string, never>;
+    await registry.remove(pods, name, namespace, { ...options, dryRun });
+    return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 };
+  },
+};
+
+const columns: readonly Column<Pod>[] = [
+  nameColumn,
+  {
+    name: 'Ready',
+    type: 'string',
+    cell: (pod) => {
+      const { ready, total } = summarizePod(pod);
+      return `${ready}/${total}`;
+    },
+  },
+  { name: 'Status', type: 'string', cell: (pod) => summarizePod(pod).status },
+  {
+    name: 'Restarts',
+    type: 'string',
+    cell: (pod, now) => {
+      const { restarts, lastRestart } = summarizePod(pod);
+      return restarts > 0 && lastRestart !== undefined
+        ? `${restarts} (${formatAge(now - lastRestart)} ago)`
+        : String(restarts);
+    },
+  },
+  ageColumn,
+  { name: 'IP', type: 'string', priority: 1, cell: (pod) => pod.status.podIPs?.[0]?.ip || '<none>' },
+  { name: 'Node', type: 'string', priority: 1, cell: (pod) => pod.spec.nodeName || '<none>' },
+  { name: 'Nominated Node', type: 'string', priority: 1, cell: (pod) => pod.status.nominatedNodeName || '<none>' },
+  {
+    name: 'Readiness Gates',
+    type: 'string',
+    priority: 1,
+    cell: (pod) => {
+      const gates = pod.spec.readinessGates ?? [];
+      if (gates.length === 0) return '<none>';
+      const met = gates.filter(({ conditionType }) =>
+        (pod.status.conditions ?? []).some(({ type, status }) => type === conditionType && status === 'True'),
+      );
+      return `${met.length}/${gates.length}`;
+    },
+  },
+];
+
+export const pod = describe<Pod>(pods, {
+  shortNames: ['po'],
+  categories: ['all'],
+  returnsDeleted: true,
+  columns,
+  defaults: (draft) => defaultPod(draft.spec),
+  prepareForCreate(draft, context) {
+    draft.status = { phase: 'Pending', qosClass: qosClass(draft) };
+    const gates = draft.spec.schedulingGates ?? [];
+    if (gates.length > 0) {
+      const condition = {
+        type: 'PodScheduled',
+        status: 'False',
+        reason: 'SchedulingGated',
+        message: 'Scheduling is blocked due to non-empty scheduling gates',
+        lastProbeTime: null,
+        lastTransitionTime: context.now,
+      };
+      draft.status.conditions = [condition];
+    }
+  },
+  validate: validatePod,
+  validateUpdate: validatePodUpdate,
+  deletionGrace(object, requested) {
+    if (!object.spec.nodeName) return 0;
+    const { phase } = object.status;
+    if (phase === 'Failed' || phase === 'Succeeded') return 0;
+    return requested ?? object.spec.terminationGracePeriodSeconds ?? 30;
+  },
+  selectableFields: {
+    'spec.nodeName': { read: (object) => object.spec.nodeName ?? '' },
+    'spec.restartPolicy': { read: (object) => object.spec.restartPolicy ?? '' },
+    'spec.schedulerName': { read: (object) => object.spec.schedulerName ?? '' },
+    'spec.serviceAccountName': { read: (object) => object.spec.serviceAccountName ?? '' },
+    'spec.hostNetwork': { read: (object) => String(object.spec.hostNetwork ?? false) },
+    'status.phase': { read: (object) => object.status.phase ?? '' },
+    'status.podIP': { read: (object) => object.status.podIP ?? '' },
+    'status.podIPs': { read: (object) => object.status.podIP ?? '' },
+    'status.nominatedNodeName': { read: (object) => object.status.nominatedNodeName ?? '' },
+  },
+  subresources: {
+    status: {
+      ...statusPart<Pod>(),
+      take(draft, submitted) {
+        // Fixed at creation, or by the binding: no status writer may change it.
+        const kept = draft.status.qosClass;
+        draft.status = { ...submitted.status, ...(kept === undefined ? {} : { qosClass: kept }) };
+      },
+    },
+    ephemeralcontainers: {
+      type: 'part',
+      verbs: ['get', 'patch', 'update'],
+      take: (draft, submitted) => {
+        if (submitted.spec.ephemeralContainers === undefined) delete draft.spec.ephemeralContainers;
+        else draft.spec.ephemeralContainers = submitted.spec.ephemeralContainers;
+      },
+      resets: ['status'],
+    },
+    resize: {
+      type: 'part',
+      verbs: ['get', 'patch', 'update'],
+      take: (draft, submitted) => {
+        const resources = new Map(submitted.spec.containers.map((container) => [container.name, container]));
+        for (const container of draft.spec.containers) {
+          const wanted = resources.get(container.name);
+          if (wanted !== undefined) container.resources = wanted.resources;
+        }
+      },
+      resets: ['status'],
+    },
+    binding,
+    eviction,
+    log: connect('Pod', ['get']),
+    exec: connect('PodExecOptions', ['create', 'get']),
+    attach: connect('PodAttachOptions', ['create', 'get']),
+    portforward: connect('PodPortForwardOptions', ['create', 'get']),
+    proxy: connect('PodProxyOptions', PROXY_VERBS),
+  },
+});

@@ -1,0 +1,37 @@
+import type { Secret } from '../../api/generated/core-v1.ts';
+import { secrets } from '../../api/resources.ts';
+import { type FieldError, fieldError } from '../../apimachinery/field-error.ts';
+import { isConfigMapKey } from '../../apimachinery/names.ts';
+import { ageColumn, nameColumn } from '../columns.ts';
+import { describe } from '../descriptor.ts';
+import { validateImmutable } from './immutable.ts';
+
+export const secret = describe<Secret>(secrets, {
+  defaults(draft) {
+    draft.type ||= 'Opaque';
+    // Written in clear, stored encoded.
+    for (const [key, value] of Object.entries(draft.stringData ?? {})) {
+      draft.data = { ...draft.data, [key]: Buffer.from(value, 'utf8').toString('base64') };
+    }
+    delete draft.stringData;
+  },
+  validate: (object) => validateKeys(object.data),
+  validateUpdate(object, old) {
+    const errors = validateImmutable(object, old);
+    if (object.type !== old.type) errors.push(fieldError.invalid('type', object.type, 'field is immutable'));
+    return errors;
+  },
+  selectableFields: { type: { read: (object) => object.type ?? '' } },
+  columns: [
+    nameColumn,
+    { name: 'Type', type: 'string', cell: (object) => object.type ?? '' },
+    { name: 'Data', type: 'string', cell: (object) => Object.keys(object.data ?? {}).length },
+    ageColumn,
+  ],
+});
+
+function validateKeys(data: Readonly<Record<string, string>> | undefined): FieldError[] {
+  return Object.keys(data ?? {}).flatMap((key) =>
+    isConfigMapKey(key).map((text) => fieldError.invalid(`data[${key}]`, key, text)),
+  );
+}

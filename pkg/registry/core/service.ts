@@ -1,0 +1,71 @@
+import type { Service } from '../../api/generated/core-v1.ts';
+import { services } from '../../api/resources.ts';
+import { nameIsDns1035Label } from '../../apimachinery/names.ts';
+import { ageColumn, labelsText, nameColumn } from '../columns.ts';
+import { describe } from '../descriptor.ts';
+import { validateService, validateServiceUpdate } from './service-validation.ts';
+
+function externalText({ spec, status }: Service): string {
+  const given = spec.externalIPs ?? [];
+  switch (spec.type) {
+    case 'ExternalName':
+      return spec.externalName ?? '';
+    case 'LoadBalancer': {
+      const ingress = (status.loadBalancer?.ingress ?? []).map(({ ip, hostname }) => ip || hostname || '');
+      const all = [...ingress, ...given];
+      return all.length === 0 ? '<pending>' : all.join(',');
+    }
+    default:
+      return given.length === 0 ? '<none>' : given.join(',');
+  }
+}
+
+function portsText({ spec }: Service): string {
+  const ports = (spec.ports ?? []).map(({ port, nodePort, protocol }) =>
+    nodePort ? `${port}:${nodePort}/${protocol}` : `${port}/${protocol}`,
+  );
+  return ports.length === 0 ? '<none>' : ports.join(',');
+}
+
+export const service = describe<Service>(services, {
+  shortNames: ['svc'],
+  categories: ['all'],
+  generation: false,
+  returnsDeleted: true,
+  validateName: nameIsDns1035Label,
+  defaults({ spec }) {
+    spec.type ||= 'ClusterIP';
+    spec.sessionAffinity ||= 'None';
+    if (spec.sessionAffinity === 'ClientIP') {
+      spec.sessionAffinityConfig ??= { clientIP: { timeoutSeconds: 10_800 } };
+    } else {
+      delete spec.sessionAffinityConfig;
+    }
+    for (const port of spec.ports ?? []) {
+      port.protocol ||= 'TCP';
+      if (port.targetPort === undefined || port.targetPort === 0 || port.targetPort === '') port.targetPort = port.port;
+    }
+    if (spec.type === 'ExternalName') return;
+    spec.internalTrafficPolicy ??= 'Cluster';
+    if (spec.type === 'NodePort' || spec.type === 'LoadBalancer') spec.externalTrafficPolicy ||= 'Cluster';
+    if (spec.type === 'LoadBalancer') spec.allocateLoadBalancerNodePorts ??= true;
+  },
+  validate: validateService,
+  validateUpdate: validateServiceUpdate,
+  selectableFields: {
+    'spec.clusterIP': { read: ({ spec }) => spec.clusterIP ?? '' },
+    'spec.type': { read: ({ spec }) => spec.type ?? '' },
+  },
+  subresources: {
+    proxy: { type: 'connect', kind: 'ServiceProxyOptions', verbs: ['create', 'delete', 'get', 'patch', 'update'] },
+  },
+  columns: [
+    nameColumn,
+    { name: 'Type', type: 'string', cell: ({ spec }) => spec.type ?? '' },
+    { name: 'Cluster-IP', type: 'string', cell: ({ spec }) => spec.clusterIP || '<none>' },
+    { name: 'External-IP', type: 'string', cell: externalText },
+    { name: 'Port(s)', type: 'string', cell: portsText },
+    ageColumn,
+    { name: 'Selector', type: 'string', priority: 1, cell: ({ spec }) => labelsText(spec.selector) },
+  ],
+});

@@ -1,0 +1,260 @@
+import { schemaOf } from '../api/facts.ts';
+import type { JsonObject, StructSchema } from '../api/schema.ts';
+import type { KubeObject, ResourceType } from '../api/types.ts';
+import { apiVersionOf } from '../api/types.ts';
+import type { FieldError } from '../apimachinery/field-error.ts';
+import { type NameCheck, nameIsDnsSubdomain } from '../apimachinery/names.ts';
+
+export type Verb = 'create' | 'delete' | 'deletecollection' | 'get' | 'list' | 'patch' | 'update' | 'watch';
+
+export const ALL_VERBS: readonly Verb[] = [
+  'create',
+  'delete',
+  'deletecollection',
+  'get',
+  'list',
+  'patch',
+  'update',
+  'watch',
+];
+
+/** Who asks; what authenticators produce and authorizers judge. */
+export interface Requester {
+  readonly name: string;
+  readonly uid?: string;
+  readonly groups: readonly string[];
+  readonly extra?: Readonly<Record<string, readonly string[]>>;
+}
+
+/** What the hooks of a descriptor may know beside the objects. */
+export interface WriteContext {
+  readonly user: Requester;
+  /** RFC 3339, seconds: the time of the request. */
+  readonly now: string;
+}
+
+/** Reads and writes of other objects from within an action or an allocating hook, with the server's own authority. */
+export interface RegistryAccess {
+  /** Throws NotFound when the server has no such resource. */
+  describe(type: ResourceType): Descriptor;
+  get<T extends KubeObject>(type: ResourceType<T>, name: string, namespace?: string): T | undefined;
+  list<T extends KubeObject>(type: ResourceType<T>, namespace?: string): readonly T[];
+  /** Reads, changes and writes until no other writer came between; throws NotFound. */
+  mutate<T extends KubeObject>(
+    type: ResourceType<T>,
+    name: string,
+    namespace: string | undefined,
+    change: (draft: T) => void,
+    options?: { readonly subresource?: string },
+  ): Promise<T>;
+  remove(type: ResourceType, name: string, namespace: string | undefined, options: JsonObject): Promise<void>;
+}
+
+export interface ActionCall {
+  readonly name: string;
+  readonly namespace: string;
+  readonly body: JsonObject;
+  readonly user: Requester;
+  readonly now: string;
+  readonly dryRun: boolean;
+  readonly registry: RegistryAccess;
+}
+
+/** Another view of the same object: `status`, `finalize`, `approval`, `ephemeralcontainers`, `resize`. */
+export interface PartSubresource<T extends KubeObject = KubeObject> {
+  readonly type: 'part';
+  readonly verbs: readonly Verb[];
+  /** Copies from `submitted` into `draft` (a copy of the live object) what this view may change. */
+  take(draft: T, submitted: T): void;
+  validate?(object: T, old: T): FieldError[];
+  /** Paths of fields this view does not let its writers set (`spec`), as server-side apply has to know. */
+  readonly resets: readonly string[];
+}
+
+/** Takes one kind and answers with another: `binding`, `eviction`, `token`. */
+export interface ActionSubresource {
+  readonly type: 'action';
+  readonly verbs: readonly ['create'];
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+  readonly schema: StructSchema;
+  run(call: ActionCall): Promise<object>;
+}
+
+/** autoscaling/v1 Scale over three paths of the object. */
+export interface ScaleSubresource {
+  readonly type: 'scale';
+  readonly verbs: readonly Verb[];
+  readonly specReplicas: readonly string[];
+  readonly statusReplicas: readonly string[];
+  /** Path of a LabelSelector, a label map or a selector string. */
+  readonly selector: readonly string[] | undefined;
+}
+
+/** A stream or a foreign answer: `log`, `exec`, `attach`, `portforward`, `proxy`; served by pkg/apiserver/connect. */
+export interface ConnectSubresource {
+  readonly type: 'connect';
+  /** RBAC verbs discovery shows: `get` and `create`, or all of them for proxies. */
+  readonly verbs: readonly Verb[];
+  /** The kind discovery names: `Pod` for logs, `PodExecOptions` for exec. */
+  readonly kind: string;
+}
+
+export type Subresource<T extends KubeObject = KubeObject> =
+  | PartSubresource<T>
+  | ActionSubresource
+  | ScaleSubresource
+  | ConnectSubresource;
+
+/** Reads the value a field selector compares. A method type: descriptors of particular kinds stay assignable to Descriptor. */
+export interface FieldReader<T extends KubeObject> {
+  read(object: T): string;
+}
+
+/** A column of `kubectl get`: upstream's printers. `priority` 1 shows only with `-o wide`. */
+export interface Column<T extends KubeObject = KubeObject> {
+  readonly name: string;
+  readonly type: 'string' | 'integer' | 'number' | 'boolean' | 'date';
+  readonly format?: string;
+  readonly description?: string;
+  readonly priority?: number;
+  cell(object: T, now: number): string | number | boolean | null;
+}
+
+/**
+ * Everything that is particular to one resource. Routes, storage, watch, patch, tables, discovery, OpenAPI and RBAC
+ * attributes are generic and read descriptors; a CRD makes the same kind of descriptor at run time.
+ */
+export interface Descriptor<T extends KubeObject = KubeObject> {
+  readonly type: ResourceType<T>;
+  readonly schema: StructSchema;
+  readonly listKind: string;
+  readonly singular: string;
+  readonly shortNames: readonly string[];
+  readonly categories: readonly string[];
+  readonly verbs: readonly Verb[];
+  /** Whether objects of this kind carry kind and apiVersion inside lists (custom resources do). */
+  readonly custom: boolean;
+  /** Lazy writes may be lost in a crash (Leases, Events); see WriteOptions of the datastore. */
+  readonly durability: 'durable' | 'lazy';
+  /** Seconds an object lives after its last write; Events. */
+  readonly ttlSeconds?: number;
+  /** Another version of the same objects (autoscaling/v1 beside v2): where they are stored and how they convert. */
+  readonly storedAs?: {
+    readonly type: ResourceType;
+    readonly toStored: (object: JsonObject) => JsonObject;
+    readonly fromStored: (object: JsonObject) => JsonObject;
+  };
+  /** metadata.generation starts at 1 and moves when something outside metadata and status changes. */
+  readonly generation: boolean;
+  readonly subresources: Readonly<Record<string, Subresource<T>>>;
+  /** Fills in what the schema's defaults do not (upstream's SetDefaults_ functions); `draft` is the caller's own. */
+  defaults?(draft: T): void;
+  /** Clears and sets what a creator has no say in (status, allocated fields). */
+  prepareForCreate?(draft: T, context: WriteContext): void;
+  prepareForUpdate?(draft: T, old: T, context: WriteContext): void;
+  /** Changes the object when a DELETE only marks it. */
+  prepareForDelete?(draft: T): void;
+  /** Whether something beside metadata.finalizers keeps a marked object (a namespace's spec.finalizers). */
+  holdsDeletion?(object: T): boolean;
+  /** The creator's status is kept: a kubelet registers its Node with capacity and conditions. */
+  readonly keepsStatusOnCreate?: boolean;
+  readonly validateName: NameCheck;
+  validate?(object: T): FieldError[];
+  validateUpdate?(object: T, old: T): FieldError[];
+  /** Field selectors beyond metadata.name and metadata.namespace. */
+  readonly selectableFields: Readonly<Record<string, FieldReader<T>>>;
+  readonly columns: readonly Column<T>[];
+  /** The grace period of a DELETE in seconds; 0 deletes at once. Pods only. */
+  deletionGrace?(object: T, requested: number | undefined): number;
+  /** A DELETE that leaves dependents as they are unless told otherwise (upstream: ReplicationController, Job v1beta). */
+  readonly orphansByDefault?: boolean;
+  /** PUT of a name that does not exist creates it (Lease, Event, RBAC kinds, …). */
+  readonly allowCreateOnUpdate: boolean;
+  /** PUT without resourceVersion overwrites whatever is there. */
+  readonly allowUnconditionalUpdate: boolean;
+  /** A virtual resource that is answered, not stored: reviews, componentstatuses, bindings. */
+  virtual?(call: ActionCall): Promise<object>;
+  /** A DELETE that removes at once answers with the object instead of a Status. */
+  readonly returnsDeleted: boolean;
+}
+
+type Optional =
+  | 'schema'
+  | 'listKind'
+  | 'singular'
+  | 'shortNames'
+  | 'categories'
+  | 'verbs'
+  | 'custom'
+  | 'durability'
+  | 'generation'
+  | 'subresources'
+  | 'selectableFields'
+  | 'columns'
+  | 'allowCreateOnUpdate'
+  | 'returnsDeleted'
+  | 'validateName'
+  | 'allowUnconditionalUpdate';
+
+export type DescriptorInput<T extends KubeObject> = Omit<Descriptor<T>, Optional | 'type'> &
+  Partial<Pick<Descriptor<T>, Optional>> & { readonly schemaName?: string };
+
+/** `networking.k8s.io` → `networking`, the first part of type names in the facts table. */
+export function factsGroup(group: string): string {
+  if (group === '') return 'core';
+  const first = group.split('.')[0] ?? group;
+  return first;
+}
+
+/** Completes a descriptor with what follows from the resource type and the facts. */
+export function describe<T extends KubeObject>(type: ResourceType<T>, given: DescriptorInput<T>): Descriptor<T> {
+  const { schemaName, ...rest } = given;
+  const schema = given.schema ?? schemaOf(schemaName ?? `${factsGroup(type.group)}.${type.version}.${type.kind}`);
+  const hasSpec = schema.fields.has('spec');
+  const hasStatus = hasSpec && schema.fields.has('status') && given.virtual === undefined;
+  return {
+    type,
+    schema,
+    listKind: `${type.kind}List`,
+    singular: type.kind.toLowerCase(),
+    shortNames: [],
+    categories: [],
+    verbs: given.virtual === undefined ? ALL_VERBS : ['create'],
+    custom: false,
+    durability: 'durable',
+    generation: hasStatus,
+    selectableFields: {},
+    columns: nameAndAge,
+    allowCreateOnUpdate: false,
+    returnsDeleted: false,
+    validateName: nameIsDnsSubdomain,
+    allowUnconditionalUpdate: true,
+    ...rest,
+    subresources: { ...(hasStatus ? { status: statusPart<T>() } : {}), ...given.subresources },
+  };
+}
+
+/** The `status` view: takes status from the submitted object and metadata's bookkeeping, leaves the rest. */
+export function statusPart<T extends KubeObject>(): PartSubresource<T> {
+  return {
+    type: 'part',
+    verbs: ['get', 'patch', 'update'],
+    take: (draft, submitted) => {
+      const target = draft as { status?: unknown };
+      target.status = (submitted as { status?: unknown }).status;
+    },
+    resets: ['spec'],
+  };
+}
+
+/** `group/version, Kind` of a descriptor, for messages and maps. */
+export function kindKey(type: { readonly group: string; readonly version: string; readonly kind: string }): string {
+  return `${apiVersionOf(type)}, ${type.kind}`;
+}
+
+const nameAndAge: readonly Column[] = [
+  { name: 'Name', type: 'string', format: 'name', cell: (object) => object.metadata.name },
+  { name: 'Created At', type: 'date', cell: (object) => object.metadata.creationTimestamp },
+];

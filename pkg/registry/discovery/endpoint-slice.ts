@@ -1,0 +1,39 @@
+import type { EndpointSlice } from '../../api/generated/discovery-v1.ts';
+import { endpointSlices } from '../../api/resources.ts';
+import { ageColumn, nameColumn } from '../columns.ts';
+import { describe } from '../descriptor.ts';
+
+const SHOWN = 3;
+
+function shortened(values: readonly string[], none: string): string {
+  if (values.length === 0) return none;
+  const more = values.length - SHOWN;
+  return values.slice(0, SHOWN).join(',') + (more > 0 ? ` + ${more} more...` : '');
+}
+
+export const endpointSlice = describe<EndpointSlice>(endpointSlices, {
+  generation: true,
+  columns: [
+    nameColumn,
+    { name: 'AddressType', type: 'string', cell: ({ addressType }) => addressType },
+    {
+      name: 'Ports',
+      type: 'string',
+      cell: ({ ports }) =>
+        shortened(
+          (ports ?? []).map(({ port }) => (port === undefined ? '*' : String(port))),
+          '<unset>',
+        ),
+    },
+    {
+      name: 'Endpoints',
+      type: 'string',
+      cell: ({ endpoints }) =>
+        shortened(
+          (endpoints ?? []).flatMap(({ addresses }) => addresses ?? []),
+          '<unset>',
+        ),
+    },
+    ageColumn,
+  ],
+});

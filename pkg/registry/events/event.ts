@@ -1,0 +1,35 @@
+import { events, eventsEvents } from '../../api/resources.ts';
+import type { JsonObject } from '../../api/schema.ts';
+import { describe } from '../descriptor.ts';
+
+/** The names that differ between the two versions of Event: events.k8s.io/v1 on the left, v1 on the right. */
+const NAMES: readonly (readonly [string, string])[] = [
+  ['note', 'message'],
+  ['regarding', 'involvedObject'],
+  ['reportingController', 'reportingComponent'],
+  ['deprecatedSource', 'source'],
+  ['deprecatedFirstTimestamp', 'firstTimestamp'],
+  ['deprecatedLastTimestamp', 'lastTimestamp'],
+  ['deprecatedCount', 'count'],
+];
+
+function renamed(object: JsonObject, from: 0 | 1, to: 0 | 1): JsonObject {
+  const result: JsonObject = {};
+  for (const [key, value] of Object.entries(object)) {
+    const pair = NAMES.find((names) => names[from] === key);
+    result[pair === undefined ? key : pair[to]] = value;
+  }
+  return result;
+}
+
+export const eventsEvent = describe(eventsEvents, {
+  shortNames: ['ev'],
+  allowCreateOnUpdate: true,
+  durability: 'lazy',
+  ttlSeconds: 3600,
+  storedAs: {
+    type: events,
+    toStored: (object) => ({ ...renamed(object, 0, 1), kind: 'Event', apiVersion: 'v1' }),
+    fromStored: (object) => ({ ...renamed(object, 1, 0), kind: 'Event', apiVersion: 'events.k8s.io/v1' }),
+  },
+});

@@ -1,0 +1,4 @@
+import { resourceSlices } from '../../api/resources.ts';
+import { describe } from '../descriptor.ts';
+
+export const resourceSlice = describe(resourceSlices, {});
