@@ -1,0 +1,66 @@
+import type { Pod, Toleration } from '../../api/generated/core-v1.ts';
+import { pods, priorityClasses } from '../../api/resources.ts';
+import { statusErrors } from '../../apimachinery/status-error.ts';
+import type { Store } from '../storage/store.ts';
+import type { AdmissionPlugin } from './admission.ts';
+
+const TOLERATED_SECONDS = 300;
+const SYSTEM_PRIORITIES: Readonly<Record<string, number>> = {
+  'system-cluster-critical': 2_000_000_000,
+  'system-node-critical': 2_000_001_000,
+};
+
+/** Upstream's DefaultTolerationSeconds: a Pod stays five minutes on a node that is not ready or not reached. */
+export const defaultTolerationSeconds: AdmissionPlugin = {
+  name: 'DefaultTolerationSeconds',
+  mutate({ descriptor, operation, subresource, object }) {
+    if (operation === 'DELETE' || subresource !== undefined || descriptor.type.resource !== 'pods') return;
+    const { spec } = object as Pod;
+    for (const key of ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable']) {
+      if ((spec.tolerations ?? []).some((toleration) => toleratesNoExecute(toleration, key))) continue;
+      spec.tolerations = [
+        ...(spec.tolerations ?? []),
+        { key, operator: 'Exists', effect: 'NoExecute', tolerationSeconds: TOLERATED_SECONDS },
+      ];
+    }
+  },
+};
+
+function toleratesNoExecute(toleration: Toleration, key: string): boolean {
+  if (toleration.key && toleration.key !== key) return false;
+  return !toleration.effect || toleration.effect === 'NoExecute';
+}
+
+/** Upstream's Priority admission: turns priorityClassName into a number, or the default class into both. */
+export function priorityAdmission(store: Store): AdmissionPlugin {
+  return {
+    name: 'Priority',
+    mutate({ descriptor, operation, subresource, object }) {
+      if (operation !== 'CREATE' || subresource !== undefined || descriptor.type.resource !== 'pods') return;
+      const pod = object as Pod;
+      const { spec } = pod;
+      let priority: number | undefined;
+      let policy: string | undefined;
+      if (spec.priorityClassName) {
+        const found = store.get(priorityClasses, spec.priorityClassName)?.object;
+        priority = found?.value ?? SYSTEM_PRIORITIES[spec.priorityClassName];
+        policy = found?.preemptionPolicy;
+        if (priority === undefined) {
+          const text = `no PriorityClass with name ${spec.priorityClassName} was found`;
+          throw statusErrors.forbidden(pods, pod.metadata.name ?? '', text);
+        }
+      } else {
+        const fallback = store.list(priorityClasses).find((stored) => stored.object.globalDefault === true)?.object;
+        if (fallback !== undefined) spec.priorityClassName = fallback.metadata.name;
+        priority = fallback?.value ?? 0;
+        policy = fallback?.preemptionPolicy;
+      }
+      if (spec.priority !== undefined && spec.priority !== priority) {
+        const text = `the integer value of priority (${spec.priority}) must not be provided in pod spec; priority admission controller computed ${priority} from the given PriorityClass name`;
+        throw statusErrors.forbidden(pods, pod.metadata.name ?? '', text);
+      }
+      spec.priority = priority;
+      spec.preemptionPolicy ??= policy ?? 'PreemptLowerPriority';
+    },
+  };
+}

@@ -1,0 +1,186 @@
+import type { Service } from '../../api/generated/core-v1.ts';
+import { services } from '../../api/resources.ts';
+import { fieldError } from '../../apimachinery/field-error.ts';
+import { statusErrors } from '../../apimachinery/status-error.ts';
+import {
+  addressAt,
+  type CIDR,
+  containsAddress,
+  formatAddress,
+  formatCIDR,
+  parseAddress,
+  sizeOf,
+} from '../../base/ip.ts';
+import type { Store } from '../storage/store.ts';
+import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
+
+export interface ServiceAllocationOptions {
+  readonly serviceCIDR: CIDR;
+  readonly nodePorts: { readonly first: number; readonly last: number };
+  /** Injected randomness in [0, 1). */
+  readonly random: () => number;
+}
+
+/**
+ * Gives Services their cluster IP and node ports. What is taken is read from the Services themselves, so there is no
+ * second record that could disagree; writes of Services are serialised by `#inFlight`, which holds what was handed out
+ * to a write that has not reached the cache yet.
+ */
+export class ServiceAllocation implements AdmissionPlugin {
+  readonly name = 'ServiceAllocation';
+  readonly #store: Store;
+  readonly #options: ServiceAllocationOptions;
+  readonly #inFlight = new Set<string>();
+
+  constructor(store: Store, options: ServiceAllocationOptions) {
+    this.#store = store;
+    this.#options = options;
+  }
+
+  readonly mutate = (attributes: AdmissionAttributes): void => {
+    const { descriptor, operation, subresource } = attributes;
+    if (descriptor.type !== services || subresource !== undefined || operation === 'DELETE') return;
+    const service = attributes.object as Service;
+    const old = attributes.old as Service | undefined;
+    this.#keep(service, old);
+    if (service.spec.type !== 'ExternalName') {
+      this.#allocateIP(service, old);
+      this.#allocateNodePorts(service);
+    }
+    setFamilies(service);
+  };
+
+  /** What a client that sends a Service without its allocations meant to keep. */
+  #keep({ spec }: Service, old: Service | undefined): void {
+    if (old === undefined) return;
+    if (spec.type !== 'ExternalName' && old.spec.type !== 'ExternalName') spec.clusterIP ||= old.spec.clusterIP;
+    if (!usesNodePorts(spec.type)) {
+      // Node ports go with the type, unless the client asks for them by number.
+      if (usesNodePorts(old.spec.type)) for (const port of spec.ports ?? []) delete port.nodePort;
+      return;
+    }
+    for (const port of spec.ports ?? []) {
+      const same = (old.spec.ports ?? []).find(
+        (other) => other.port === port.port && (other.protocol ?? 'TCP') === (port.protocol ?? 'TCP'),
+      );
+      if (!port.nodePort && same?.nodePort) port.nodePort = same.nodePort;
+    }
+  }
+
+  #allocateIP(service: Service, old: Service | undefined): void {
+    const { spec } = service;
+    if (spec.clusterIP === 'None' || (spec.clusterIP && spec.clusterIP === old?.spec.clusterIP)) return;
+    const taken = new Set(this.#others(service).map((other) => other.spec.clusterIP ?? ''));
+    for (const key of this.#inFlight) taken.add(key);
+    if (spec.clusterIP) {
+      this.#checkIP(service, spec.clusterIP, taken);
+      this.#hold(spec.clusterIP);
+      return;
+    }
+    // The lower part of the range is left for addresses chosen by hand (KEP-3070).
+    const size = Number(sizeOf(this.#options.serviceCIDR));
+    const reserved = Math.min(Math.max(16, Math.floor(size / 16)), 256);
+    const low = reserved < size - 2 ? reserved : 0;
+    const found = this.#pick(low + 1, size - 2, taken) ?? this.#pick(1, low, taken);
+    if (found === undefined) {
+      throw statusErrors.internalError('failed to allocate IP address: range is full');
+    }
+    spec.clusterIP = found;
+    this.#hold(found);
+  }
+
+  #checkIP(service: Service, address: string, taken: ReadonlySet<string>): void {
+    const refuse = (text: string): Error =>
+      statusErrors.invalid(services, service.metadata.name, [
+        fieldError.invalid('spec.clusterIPs', [address], `failed to allocate IP ${address}: ${text}`),
+      ]);
+    const range = this.#options.serviceCIDR;
+    const parsed = parseAddress(address);
+    if (parsed === undefined || !containsAddress(range, parsed)) {
+      const text = formatCIDR(range);
+      throw refuse(`the provided IP (${address}) is not in the valid range. The range of valid IPs is ${text}`);
+    }
+    if (taken.has(address)) throw refuse('provided IP is already allocated');
+  }
+
+  /** A free address between two offsets of the range, beginning at a random one. */
+  #pick(first: number, last: number, taken: ReadonlySet<string>): string | undefined {
+    const count = last - first + 1;
+    if (count <= 0) return undefined;
+    const start = Math.floor(this.#options.random() * count);
+    for (let step = 0; step < count; step++) {
+      const address = formatAddress(addressAt(this.#options.serviceCIDR, BigInt(first + ((start + step) % count))));
+      if (!taken.has(address)) return address;
+    }
+    return undefined;
+  }
+
+  #allocateNodePorts(service: Service): void {
+    const { spec } = service;
+    if (!usesNodePorts(spec.type)) return;
+    if (spec.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts === false) return;
+    const { first, last } = this.#options.nodePorts;
+    const taken = new Set<string>(this.#inFlight);
+    for (const other of this.#others(service)) {
+      for (const port of other.spec.ports ?? []) if (port.nodePort) taken.add(portKey(port.protocol, port.nodePort));
+    }
+    for (const [index, port] of (spec.ports ?? []).entries()) {
+      if (port.nodePort) {
+        const path = `spec.ports[${index}].nodePort`;
+        const refuse = (text: string): Error =>
+          statusErrors.invalid(services, service.metadata.name, [fieldError.invalid(path, port.nodePort, text)]);
+        if (port.nodePort < first || port.nodePort > last) {
+          throw refuse(`provided port is not in the valid range. The range of valid ports is ${first}-${last}`);
+        }
+        if (taken.has(portKey(port.protocol, port.nodePort))) throw refuse('provided port is already allocated');
+      } else {
+        port.nodePort = this.#freePort(port.protocol, taken);
+      }
+      taken.add(portKey(port.protocol, port.nodePort));
+      this.#hold(portKey(port.protocol, port.nodePort));
+    }
+  }
+
+  #freePort(protocol: string | undefined, taken: ReadonlySet<string>): number {
+    const { first, last } = this.#options.nodePorts;
+    const count = last - first + 1;
+    const start = Math.floor(this.#options.random() * count);
+    for (let step = 0; step < count; step++) {
+      const port = first + ((start + step) % count);
+      if (!taken.has(portKey(protocol, port))) return port;
+    }
+    throw statusErrors.internalError('failed to allocate a nodePort: range is full');
+  }
+
+  #others(service: Service): Service[] {
+    const { name, namespace } = service.metadata;
+    return this.#store
+      .list(services)
+      .map((stored) => stored.object)
+      .filter((other) => other.metadata.name !== name || other.metadata.namespace !== namespace);
+  }
+
+  /** Keeps an allocation from being handed out again until the write is in the cache or has failed. */
+  #hold(key: string): void {
+    this.#inFlight.add(key);
+    setTimeout(() => this.#inFlight.delete(key), HOLD_MS).unref();
+  }
+}
+
+/** Longer than any write takes. */
+const HOLD_MS = 5_000;
+
+const usesNodePorts = (type: string | undefined): boolean => type === 'NodePort' || type === 'LoadBalancer';
+
+const portKey = (protocol: string | undefined, port: number): string => `${protocol || 'TCP'}/${port}`;
+
+/** The fields derived from the cluster IP; one family until dual-stack comes. */
+function setFamilies({ spec }: Service): void {
+  if (spec.type === 'ExternalName') {
+    for (const key of ['clusterIP', 'clusterIPs', 'ipFamilies', 'ipFamilyPolicy'] as const) delete spec[key];
+    return;
+  }
+  if (spec.clusterIP) spec.clusterIPs = [spec.clusterIP];
+  spec.ipFamilies ??= ['IPv4'];
+  spec.ipFamilyPolicy ??= 'SingleStack';
+}

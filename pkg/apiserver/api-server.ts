@@ -1,0 +1,148 @@
+import type { IncomingMessage } from 'node:http';
+import { createSecureServer, type Http2SecureServer } from 'node:http2';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
+import { getRequestListener } from '@hono/node-server';
+import { StatusError, statusErrors } from '../apimachinery/status-error.ts';
+import { type Component, OperatorError } from '../base/component.ts';
+import { errorText, type Logger } from '../base/log.ts';
+import { requireAuthorized } from './authz/authorizer.ts';
+import type { Response } from './http/exchange.ts';
+import { attributesOf, createRouter, openExchange, type RouterOptions } from './http/router.ts';
+
+export interface ServingTls {
+  readonly key: string;
+  readonly cert: string;
+  /** CA of client certificates. */
+  readonly clientCA: string;
+}
+
+export interface ApiServerOptions extends Omit<RouterOptions, 'signal'> {
+  readonly bindAddress: string;
+  readonly port: number;
+  readonly tls: ServingTls;
+  readonly log: Logger;
+}
+
+/** How long open requests may go on when the server stops. */
+const DRAIN_MS = 2_000;
+
+/** The API on the network: HTTPS with HTTP/2 and HTTP/1.1, and upgraded connections. */
+export class ApiServer implements Component {
+  readonly name = 'apiserver';
+  readonly #options: ApiServerOptions;
+  readonly #stopping = new AbortController();
+  readonly #sockets = new Set<Duplex>();
+  #server: Http2SecureServer | undefined;
+
+  constructor(options: ApiServerOptions) {
+    this.#options = options;
+  }
+
+  /** The port listened on; of use when it was chosen by the system. */
+  get port(): number {
+    return (this.#server?.address() as AddressInfo | null)?.port ?? this.#options.port;
+  }
+
+  async start(): Promise<void> {
+    const { tls, bindAddress, port, log } = this.#options;
+    const router = createRouter({ ...this.#options, signal: this.#stopping.signal });
+    const listener = getRequestListener(router.fetch, { overrideGlobalObjects: false });
+    const server = createSecureServer({
+      key: tls.key,
+      cert: tls.cert,
+      ca: tls.clientCA,
+      requestCert: true,
+      // An unknown certificate is answered with 401, as upstream does, not with a broken handshake.
+      rejectUnauthorized: false,
+      minVersion: 'TLSv1.2',
+      allowHTTP1: true,
+      settings: { maxConcurrentStreams: 250 },
+    });
+    this.#server = server;
+    server.on('request', (request, response) => {
+      listener(request as never, response as never).catch((error: unknown) => {
+        log.error('request failed', { error: errorText(error) });
+        response.stream?.destroy();
+      });
+    });
+    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      this.#upgrade(request, socket, head).catch((error: unknown) => refuse(socket, error, log));
+    });
+    server.on('connection', (socket: Duplex) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
+    // A client that breaks its handshake or its connection is no matter of ours.
+    server.on('tlsClientError', (error) => log.debug('TLS handshake failed', { error: errorText(error) }));
+    server.on('sessionError', (error) => log.debug('HTTP/2 session failed', { error: errorText(error) }));
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, bindAddress, port)));
+      server.listen({ host: bindAddress, port }, resolve);
+    });
+  }
+
+  async ready(): Promise<void> {}
+
+  /** Serves new connections with these certificates; open ones keep theirs. */
+  setTls(tls: ServingTls): void {
+    this.#server?.setSecureContext({ key: tls.key, cert: tls.cert, ca: tls.clientCA, minVersion: 'TLSv1.2' });
+  }
+
+  async stop(): Promise<void> {
+    const server = this.#server;
+    if (server === undefined) return;
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    this.#stopping.abort();
+    const force = setTimeout(() => {
+      for (const socket of this.#sockets) socket.destroy();
+    }, DRAIN_MS);
+    for (const socket of this.#sockets) if (isIdle(socket)) socket.end();
+    await closed;
+    clearTimeout(force);
+    this.#options.connector.close();
+  }
+
+  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const { core, connector } = this.#options;
+    socket.on('error', () => socket.destroy());
+    const response = { once: () => response } as unknown as Response;
+    const exchange = openExchange(request, response, { ...this.#options, signal: this.#stopping.signal });
+    const { info } = exchange;
+    requireAuthorized(core.authorizer, attributesOf(info, exchange.user));
+    const descriptor = core.registry.find(info.group, info.version, info.resource);
+    const subresource = descriptor?.subresources[info.subresource];
+    if (descriptor === undefined || subresource?.type !== 'connect') throw statusErrors.pathNotFound();
+    await connector.upgrade(request, socket, head, info, descriptor, exchange.query, this.#stopping.signal);
+  }
+}
+
+/** Sockets without a request in flight can be closed at once; HTTP/2 sessions close themselves with the server. */
+function isIdle(socket: Duplex): boolean {
+  return (socket as Partial<TLSSocket>).bytesRead === 0;
+}
+
+function refuse(socket: Duplex, error: unknown, log: Logger): void {
+  if (!(error instanceof StatusError)) log.error('upgrade failed', { error: errorText(error) });
+  const failure = error instanceof StatusError ? error : statusErrors.internalError(errorText(error));
+  const body = JSON.stringify(failure.status);
+  const head = `HTTP/1.1 ${failure.code} ${failure.reason || 'Error'}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n`;
+  if (!socket.destroyed) socket.end(head + body);
+}
+
+function listenError(error: NodeJS.ErrnoException, address: string, port: number): Error {
+  const where = `${address}:${port}`;
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return new OperatorError(
+        `port ${port} is in use by another process: stop it (see "ss -ltnp"), or choose another port with --https-listen-port`,
+      );
+    case 'EADDRNOTAVAIL':
+      return new OperatorError(`${address} is no address of this host: correct --bind-address`);
+    case 'EACCES':
+      return new OperatorError(`listening on ${where} is not permitted: run as root or choose a port above 1023`);
+    default:
+      return new OperatorError(`cannot listen on ${where}: ${error.message}`, { cause: error });
+  }
+}

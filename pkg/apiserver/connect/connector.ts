@@ -1,0 +1,189 @@
+import { type IncomingMessage, request as requestHttp } from 'node:http';
+import { Agent, request as requestHttps } from 'node:https';
+import type { Duplex } from 'node:stream';
+import type { Pod } from '../../api/generated/core-v1.ts';
+import { nodes, pods } from '../../api/resources.ts';
+import { statusErrors } from '../../apimachinery/status-error.ts';
+import { errorText, type Logger } from '../../base/log.ts';
+import type { Descriptor } from '../../registry/descriptor.ts';
+import { tunnelUpgrade } from '../../streaming/upgrade-tunnel.ts';
+import type { Exchange, Request } from '../http/exchange.ts';
+import type { RequestInfo } from '../request-info.ts';
+import type { Store } from '../storage/store.ts';
+import { kubeletLogQuery, podContainer } from './container-choice.ts';
+import { type ProxyTarget, proxyTarget } from './proxy-target.ts';
+
+/** How the API server proves itself to kubelets and knows them. */
+export interface KubeletTls {
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** Headers that concern one connection only, or the client's credentials. */
+const DROPPED = new Set([
+  'host',
+  'connection',
+  'keep-alive',
+  'transfer-encoding',
+  'upgrade',
+  'authorization',
+  'te',
+  'trailer',
+  'proxy-connection',
+]);
+
+/** Serves the subresources that are streams or foreign answers, by passing the request on to a kubelet or a Pod. */
+export class Connector {
+  readonly #store: Store;
+  readonly #tls: KubeletTls;
+  readonly #log: Logger;
+  readonly #agent: Agent;
+
+  constructor(store: Store, tls: KubeletTls, log: Logger) {
+    this.#store = store;
+    this.#tls = tls;
+    this.#log = log;
+    this.#agent = new Agent({ ...tls, keepAlive: true, maxFreeSockets: 2, timeout: 60_000 });
+  }
+
+  /** A plain (not upgraded) request to a connect subresource. */
+  async serve(exchange: Exchange, descriptor: Descriptor): Promise<void> {
+    const { info } = exchange;
+    switch (info.subresource) {
+      case 'log':
+        return this.#forward(exchange, this.#logTarget(info, exchange.query));
+      case 'proxy': {
+        const target = proxyTarget(this.#store, descriptor, info, exchange.request.url ?? '/');
+        return this.#forward(exchange, target);
+      }
+      default:
+        throw statusErrors.badRequest('Upgrade request required');
+    }
+  }
+
+  /** A request that asked for an upgrade: exec, attach and portforward, and websockets through proxies. */
+  async upgrade(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    info: RequestInfo,
+    descriptor: Descriptor,
+    query: URLSearchParams,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const target =
+      info.subresource === 'proxy'
+        ? proxyTarget(this.#store, descriptor, info, request.url ?? '/')
+        : this.#streamTarget(info, query);
+    await tunnelUpgrade(request, socket, head, {
+      url: target.url,
+      ...(target.kubelet ? { tls: this.#tls } : {}),
+      logger: this.#log,
+      signal,
+    });
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  #streamTarget(info: RequestInfo, query: URLSearchParams): ProxyTarget {
+    const pod = this.#pod(info);
+    const base = `https://${this.#kubeletOf(pod)}`;
+    const place = `${pod.metadata.namespace}/${pod.metadata.name}`;
+    if (info.subresource === 'portforward')
+      return { url: new URL(`${base}/portForward/${place}?${query}`), kubelet: true };
+    const container = podContainer(pod, query.get('container') ?? undefined);
+    const { phase } = pod.status;
+    if (phase === 'Succeeded' || phase === 'Failed') {
+      throw statusErrors.badRequest(`cannot exec into a container in a completed pod; current phase is ${phase}`);
+    }
+    const sent = new URLSearchParams();
+    for (const command of query.getAll('command')) sent.append('command', command);
+    for (const [name, value] of [
+      ['stdin', 'input'],
+      ['stdout', 'output'],
+      ['stderr', 'error'],
+      ['tty', 'tty'],
+    ] as const) {
+      if (/^(1|t|true)$/i.test(query.get(name) ?? '')) sent.set(value, '1');
+    }
+    return { url: new URL(`${base}/${info.subresource}/${place}/${container}?${sent}`), kubelet: true };
+  }
+
+  #logTarget(info: RequestInfo, query: URLSearchParams): ProxyTarget {
+    const pod = this.#pod(info);
+    const container = podContainer(pod, query.get('container') ?? undefined);
+    const sent = kubeletLogQuery(query);
+    const base = `https://${this.#kubeletOf(pod)}`;
+    const { namespace, name } = pod.metadata;
+    return { url: new URL(`${base}/containerLogs/${namespace}/${name}/${container}?${sent}`), kubelet: true };
+  }
+
+  #pod(info: RequestInfo): Pod {
+    const pod = this.#store.get(pods, info.name, info.namespace)?.object;
+    if (pod === undefined) throw statusErrors.notFound(pods, info.name);
+    return pod;
+  }
+
+  /** `host:port` of the kubelet a Pod runs under. */
+  #kubeletOf(pod: Pod): string {
+    const { nodeName } = pod.spec;
+    if (!nodeName) {
+      throw statusErrors.badRequest(`pod ${pod.metadata.name} does not have a host assigned`);
+    }
+    const node = this.#store.get(nodes, nodeName)?.object;
+    if (node === undefined) throw statusErrors.notFound(nodes, nodeName);
+    const address = node.status.addresses?.find(({ type }) => type === 'InternalIP')?.address;
+    if (address === undefined) throw statusErrors.internalError(`node ${nodeName} has no InternalIP address`);
+    const port = node.status.daemonEndpoints?.kubeletEndpoint?.Port ?? 10250;
+    return `${address.includes(':') ? `[${address}]` : address}:${port}`;
+  }
+
+  /** Sends the request on and its answer back, both as they come. */
+  async #forward(exchange: Exchange, target: ProxyTarget): Promise<void> {
+    const { request, response, signal } = exchange;
+    const secure = target.url.protocol === 'https:';
+    const options = { method: request.method, headers: forwardedHeaders(request), signal };
+    const backend = secure
+      ? requestHttps(target.url, {
+          ...options,
+          ...(target.kubelet ? { agent: this.#agent } : { rejectUnauthorized: false }),
+        })
+      : requestHttp(target.url, options);
+    await new Promise<void>((resolve, reject) => {
+      backend.on('error', (error) => {
+        if (response.headersSent || signal.aborted) {
+          response.destroy();
+          resolve();
+          return;
+        }
+        this.#log.warn('backend cannot be reached', { host: target.url.host, error: errorText(error) });
+        reject(statusErrors.serviceUnavailable(`error trying to reach service: ${errorText(error)}`));
+      });
+      backend.on('response', (answer: IncomingMessage) => {
+        response.statusCode = answer.statusCode ?? 502;
+        for (const [name, value] of Object.entries(answer.headers)) {
+          if (value !== undefined && !DROPPED.has(name)) response.setHeader(name, value);
+        }
+        // Followed logs may be silent for long: the client has to see that it is connected.
+        response.flushHeaders();
+        answer.pipe(response);
+        answer.on('error', () => response.destroy());
+        answer.on('close', resolve);
+        response.on('close', () => answer.destroy());
+      });
+      request.pipe(backend);
+    });
+  }
+}
+
+function forwardedHeaders(request: Request): Record<string, string | string[]> {
+  const headers: Record<string, string | string[]> = {};
+  for (const [name, value] of Object.entries(request.headers)) {
+    if (value === undefined || name.startsWith(':') || DROPPED.has(name) || name.startsWith('impersonate-')) continue;
+    headers[name] = value;
+  }
+  return headers;
+}

@@ -1,0 +1,196 @@
+import { fieldError } from '../../apimachinery/field-error.ts';
+import { statusErrors } from '../../apimachinery/status-error.ts';
+import { CompactedError } from '../../datastore/datastore.ts';
+import type { Descriptor } from '../../registry/descriptor.ts';
+import { type Exchange, sendDocument } from '../http/exchange.ts';
+import { negotiate, type Representation } from '../http/negotiate.ts';
+import {
+  type ListMetadata,
+  listBytes,
+  objectBytes,
+  objectOf,
+  partialMetadata,
+  type RowObject,
+  tableOf,
+} from '../http/representation.ts';
+import { type ListOptions, parseListOptions } from '../http/request-options.ts';
+import { type ResourceOperations, storageType } from '../operations/resource-operations.ts';
+import { Selection } from '../storage/selection.ts';
+import { objectKey, resourcePrefix } from '../storage/store.ts';
+import { StoredObject } from '../storage/stored-object.ts';
+
+/** GET of one object. */
+export function handleGet(exchange: Exchange, descriptor: Descriptor, operations: ResourceOperations): void {
+  checkVersion(exchange.query.get('resourceVersion') ?? undefined, operations);
+  const namespace = descriptor.type.namespaced ? exchange.info.namespace : undefined;
+  const stored = operations.get({ descriptor, namespace }, exchange.info.name);
+  sendObject(exchange, descriptor, stored, 200);
+}
+
+/** Sends one stored object in the representation the client accepts. */
+export function sendObject(exchange: Exchange, descriptor: Descriptor, stored: StoredObject, code: number): void {
+  const representation = negotiate(exchange.request.headers.accept);
+  const { mediaType } = representation;
+  if (representation.as === undefined) {
+    sendDocument(exchange, objectBytes(descriptor, stored), { code, mediaType });
+    return;
+  }
+  const object = objectOf(descriptor, stored);
+  if (representation.as === 'PartialObjectMetadata') {
+    sendDocument(exchange, partialMetadata(object), { code, mediaType });
+    return;
+  }
+  const { resourceVersion } = object.metadata;
+  const table = tableOf(descriptor, [object], {
+    metadata: { resourceVersion },
+    includeObject: rowObject(exchange),
+    now: Date.now(),
+  });
+  sendDocument(exchange, table, { code, mediaType });
+}
+
+/** What the query's includeObject asks for; throws BadRequest for a value that does not exist. */
+export function rowObject(exchange: Exchange): RowObject {
+  const asked = exchange.query.get('includeObject') ?? '';
+  if (asked === '' || asked === 'Metadata') return 'Metadata';
+  if (asked === 'Object' || asked === 'None') return asked;
+  throw statusErrors.badRequest(`unrecognized includeObject value: ${JSON.stringify(asked)}`);
+}
+
+/** GET of a collection. */
+export async function handleList(
+  exchange: Exchange,
+  descriptor: Descriptor,
+  operations: ResourceOperations,
+): Promise<void> {
+  const options = parseListOptions(exchange.query, false);
+  const representation = negotiate(exchange.request.headers.accept);
+  const selection = Selection.parse(descriptor, options.labelSelector, options.fieldSelector);
+  const page = await readPage(descriptor, exchange.info.namespace, selection, options, operations);
+  sendList(exchange, descriptor, page, representation);
+}
+
+/** Sends stored objects as a list in the given representation. */
+export function sendList(exchange: Exchange, descriptor: Descriptor, page: Page, representation: Representation): void {
+  const { mediaType } = representation;
+  if (representation.as === undefined) {
+    sendDocument(exchange, listBytes(descriptor, page.items, page.metadata), { mediaType });
+    return;
+  }
+  const objects = page.items.map((stored) => objectOf(descriptor, stored));
+  if (representation.as === 'PartialObjectMetadata') {
+    const items = objects.length === 0 ? null : objects.map(partialMetadata);
+    const document = {
+      kind: 'PartialObjectMetadataList',
+      apiVersion: 'meta.k8s.io/v1',
+      metadata: page.metadata,
+      items,
+    };
+    sendDocument(exchange, document, { mediaType });
+    return;
+  }
+  const options = { metadata: page.metadata, includeObject: rowObject(exchange), now: Date.now() };
+  sendDocument(exchange, tableOf(descriptor, objects, options), { mediaType });
+}
+
+export interface Page {
+  readonly items: readonly StoredObject[];
+  readonly metadata: ListMetadata;
+}
+
+interface ContinueToken {
+  readonly rv: number;
+  readonly start: string;
+}
+
+/** Reads one page of a list: the present from memory, the past from the datastore. */
+export async function readPage(
+  descriptor: Descriptor,
+  namespace: string,
+  selection: Selection,
+  options: ListOptions,
+  operations: ResourceOperations,
+): Promise<Page> {
+  const type = storageType(descriptor);
+  const prefix = namespace === '' || !type.namespaced ? resourcePrefix(type) : `${resourcePrefix(type)}${namespace}/`;
+  const version = checkVersion(options.resourceVersion, operations);
+  if (options.continueToken !== undefined && version !== undefined && version !== 0) {
+    throw statusErrors.badRequest('specifying resource version is not allowed when using continue');
+  }
+  const token = options.continueToken === undefined ? undefined : decodeToken(options.continueToken);
+  const exact =
+    options.resourceVersionMatch === 'Exact' ||
+    (options.limit > 0 && version !== undefined && version > 0 && options.resourceVersionMatch === undefined);
+  const revision = token?.rv ?? (exact ? version : undefined) ?? operations.store.revision;
+  const after = token === undefined ? '' : `${prefix}${token.start}`;
+  const cache = operations.store.cache(type);
+  const unchanged = cache.lastRevision <= revision;
+  const name = selection.fields.exactMatch('metadata.name');
+  let all: readonly StoredObject[];
+  if (unchanged && name !== undefined && namespace !== '') {
+    const one = cache.get(objectKey(type, name, namespace));
+    all = one === undefined ? [] : [one];
+  } else {
+    all = unchanged ? cache.list(prefix) : await listPast(operations, prefix, revision);
+  }
+  const matching = all.filter((stored) => stored.key > after && selection.matches(stored));
+  const limit = options.limit > 0 ? options.limit : matching.length;
+  const items = matching.slice(0, limit);
+  const last = items.at(-1);
+  const resourceVersion = String(revision);
+  if (matching.length <= limit || last === undefined) return { items, metadata: { resourceVersion } };
+  const next: ContinueToken = { rv: revision, start: last.key.slice(prefix.length) };
+  const metadata: ListMetadata = {
+    resourceVersion,
+    continue: Buffer.from(JSON.stringify({ v: 'meta.k8s.io/v1', ...next })).toString('base64url'),
+    ...(selection.isEverything ? { remainingItemCount: matching.length - limit } : {}),
+  };
+  return { items, metadata };
+}
+
+async function listPast(operations: ResourceOperations, prefix: string, revision: number): Promise<StoredObject[]> {
+  try {
+    const { kvs } = await operations.store.datastore.list(prefix, { revision });
+    return kvs.map((kv) => new StoredObject(kv));
+  } catch (error) {
+    if (!(error instanceof CompactedError)) throw error;
+    throw statusErrors.expired(
+      'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.',
+    );
+  }
+}
+
+function decodeToken(text: string): ContinueToken {
+  let token: unknown;
+  try {
+    token = JSON.parse(Buffer.from(text, 'base64url').toString('utf8'));
+  } catch {
+    throw statusErrors.badRequest(
+      "invalid continue token: continue key is not valid: invalid character 'i' looking for beginning of value",
+    );
+  }
+  const { rv, start } = (token ?? {}) as Partial<ContinueToken>;
+  if (typeof rv !== 'number' || !Number.isSafeInteger(rv) || typeof start !== 'string') {
+    throw statusErrors.badRequest(
+      'continue key is not valid: incorrect encoded start resourceVersion (version meta.k8s.io/v1)',
+    );
+  }
+  return { rv, start };
+}
+
+/** The revision a resourceVersion names; throws when it is malformed or lies in the future. */
+export function checkVersion(text: string | undefined, operations: ResourceOperations): number | undefined {
+  if (text === undefined || text === '') return undefined;
+  if (!/^\d+$/.test(text)) {
+    const error = fieldError.invalid(
+      'resourceVersion',
+      text,
+      `strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`,
+    );
+    throw statusErrors.unclassified(`${error.field}: ${error.body}`);
+  }
+  const version = Number(text);
+  const current = operations.store.revision;
+  if (version > current) throw statusErrors.tooLargeResourceVersion(text, current);
+  return version;
+}

@@ -1,0 +1,146 @@
+import { schemaOf } from '../../api/facts.ts';
+import type { Scale } from '../../api/generated/autoscaling-v1.ts';
+import type { Json, JsonObject } from '../../api/schema.ts';
+import type { KubeObject } from '../../api/types.ts';
+import { fieldError } from '../../apimachinery/field-error.ts';
+import { isJsonObject } from '../../apimachinery/json.ts';
+import { getPath, setPath } from '../../apimachinery/json-path.ts';
+import { formatLabelSelector, labelMapMatcher } from '../../apimachinery/labels.ts';
+import { applyJsonPatch } from '../../apimachinery/patch/json-patch.ts';
+import { applyMergePatch } from '../../apimachinery/patch/merge-patch.ts';
+import { statusErrors } from '../../apimachinery/status-error.ts';
+import type { Descriptor, ScaleSubresource } from '../../registry/descriptor.ts';
+import type { ApiCore } from '../api-core.ts';
+import { decodeObject, mediaTypeOf, typedObject } from '../http/codec.ts';
+import { type Exchange, readBody, sendDocument } from '../http/exchange.ts';
+import { negotiate } from '../http/negotiate.ts';
+import { objectOf } from '../http/representation.ts';
+import { parseWriteOptions, type WriteOptions } from '../http/request-options.ts';
+import { writeRequest } from './write.ts';
+
+const SCALE_SCHEMA = schemaOf('autoscaling.v1.Scale');
+
+/** GET of `…/scale`. */
+export function handleScaleGet(
+  exchange: Exchange,
+  descriptor: Descriptor,
+  subresource: ScaleSubresource,
+  core: ApiCore,
+): void {
+  const stored = core.operations.get({ descriptor, namespace: exchange.info.namespace }, exchange.info.name);
+  sendScale(exchange, scaleOf(objectOf(descriptor, stored), subresource));
+}
+
+/** PUT of `…/scale`. */
+export async function handleScaleUpdate(
+  exchange: Exchange,
+  descriptor: Descriptor,
+  subresource: ScaleSubresource,
+  core: ApiCore,
+): Promise<void> {
+  const options = parseWriteOptions(exchange.query, 'UpdateOptions');
+  const body = await readBody(exchange.request);
+  const scale = decodeObject(exchange, scaleDescriptor(descriptor), body, options.fieldValidation) as Scale;
+  if (scale.metadata.name !== exchange.info.name) {
+    throw statusErrors.badRequest(
+      `the name of the object (${scale.metadata.name}) does not match the name on the URL (${exchange.info.name})`,
+    );
+  }
+  await writeScale(exchange, descriptor, subresource, core, options, () => scale);
+}
+
+/** PATCH of `…/scale`: the patch is about the Scale, not about the object behind it. */
+export async function handleScalePatch(
+  exchange: Exchange,
+  descriptor: Descriptor,
+  subresource: ScaleSubresource,
+  core: ApiCore,
+): Promise<void> {
+  const options = parseWriteOptions(exchange.query, 'PatchOptions');
+  const type = mediaTypeOf(exchange.request);
+  const body = await readBody(exchange.request);
+  let patch: Json;
+  try {
+    patch = JSON.parse(body.toString('utf8')) as Json;
+  } catch (error) {
+    throw statusErrors.badRequest(`error decoding patch: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  await writeScale(exchange, descriptor, subresource, core, options, (live) => {
+    const before = scaleOf(live, subresource) as unknown as JsonObject;
+    // A Scale has no lists: its strategic merge patch is a merge patch.
+    const after =
+      type === 'application/json-patch+json' ? applyJsonPatch(before, patch) : applyMergePatch(before, patch);
+    return typedObject(exchange, scaleDescriptor(descriptor), after, options.fieldValidation) as Scale;
+  });
+}
+
+async function writeScale(
+  exchange: Exchange,
+  descriptor: Descriptor,
+  subresource: ScaleSubresource,
+  core: ApiCore,
+  options: WriteOptions,
+  submitted: (live: KubeObject) => Scale,
+): Promise<void> {
+  const { info } = exchange;
+  const target = { descriptor, namespace: info.namespace, subresource: 'scale' };
+  const stored = await core.operations.update(
+    target,
+    info.name,
+    (live, draft) => {
+      const scale = submitted(live);
+      const replicas = scale.spec.replicas ?? 0;
+      if (replicas < 0) {
+        const error = fieldError.invalid('spec.replicas', replicas, 'must be greater than or equal to 0');
+        throw statusErrors.invalid({ group: 'autoscaling', kind: 'Scale' }, info.name, [error]);
+      }
+      setPath(draft as unknown as JsonObject, subresource.specReplicas, replicas);
+      draft.metadata.resourceVersion = scale.metadata.resourceVersion || draft.metadata.resourceVersion;
+      return draft;
+    },
+    writeRequest(exchange, options),
+  );
+  sendScale(exchange, scaleOf(objectOf(descriptor, stored), subresource));
+}
+
+/** The Scale of an object. */
+export function scaleOf(object: KubeObject, subresource: ScaleSubresource): Scale {
+  const json = object as unknown as JsonObject;
+  const number = (path: readonly string[]): number => {
+    const value = getPath(json, path);
+    return typeof value === 'number' ? value : 0;
+  };
+  const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
+  const selector = subresource.selector === undefined ? undefined : getPath(json, subresource.selector);
+  const text = selectorText(selector);
+  const replicas = number(subresource.specReplicas);
+  return {
+    kind: 'Scale',
+    apiVersion: 'autoscaling/v1',
+    metadata: { name, ...(namespace === undefined ? {} : { namespace }), uid, resourceVersion, creationTimestamp },
+    spec: replicas === 0 ? {} : { replicas },
+    status: { replicas: number(subresource.statusReplicas), ...(text === '' ? {} : { selector: text }) },
+  };
+}
+
+function selectorText(selector: Json | undefined): string {
+  if (typeof selector === 'string') return selector;
+  if (!isJsonObject(selector)) return '';
+  const isObject = 'matchLabels' in selector || 'matchExpressions' in selector;
+  return isObject
+    ? formatLabelSelector(selector as never)
+    : labelMapMatcher(selector as Record<string, string>).toString();
+}
+
+function sendScale(exchange: Exchange, scale: Scale): void {
+  sendDocument(exchange, scale, { mediaType: negotiate(exchange.request.headers.accept).mediaType });
+}
+
+function scaleDescriptor(descriptor: Descriptor): Descriptor {
+  const { defaults: _, ...rest } = descriptor;
+  return {
+    ...rest,
+    type: { ...descriptor.type, group: 'autoscaling', version: 'v1', kind: 'Scale' },
+    schema: SCALE_SCHEMA,
+  };
+}

@@ -1,0 +1,303 @@
+import type { Json, JsonObject } from '../../api/schema.ts';
+import type { KubeObject } from '../../api/types.ts';
+import { isJsonObject } from '../../apimachinery/json.ts';
+import { applyJsonPatch } from '../../apimachinery/patch/json-patch.ts';
+import { applyMergePatch } from '../../apimachinery/patch/merge-patch.ts';
+import { applyStrategicMergePatch } from '../../apimachinery/patch/strategic-merge.ts';
+import { isStatusReason, statusErrors } from '../../apimachinery/status-error.ts';
+import type { Descriptor } from '../../registry/descriptor.ts';
+import type { ApiCore } from '../api-core.ts';
+import { decodeDocument, decodeObject, mediaTypeOf, typedObject } from '../http/codec.ts';
+import { type Exchange, readBody, sendDocument } from '../http/exchange.ts';
+import { negotiate } from '../http/negotiate.ts';
+import { parseDeleteOptions, parseListOptions, parseWriteOptions, type WriteOptions } from '../http/request-options.ts';
+import type { ManagedFields } from '../operations/managed-fields.ts';
+import type { WriteRequest } from '../operations/options.ts';
+import { deletedStatus, type ResourceOperations, type Target } from '../operations/resource-operations.ts';
+import { Selection } from '../storage/selection.ts';
+import { readPage, sendList, sendObject } from './read.ts';
+
+/** The options every write shares, from the query and the request. */
+export function writeRequest(exchange: Exchange, options: WriteOptions): WriteRequest {
+  return {
+    user: exchange.user,
+    dryRun: options.dryRun,
+    fieldManager: options.fieldManager || defaultManager(exchange),
+    warn: (text) => exchange.warnings.push(text),
+  };
+}
+
+/** The first word of the User-Agent, as upstream names managers that give no name. */
+function defaultManager(exchange: Exchange): string {
+  const agent = String(exchange.request.headers['user-agent'] ?? '');
+  const word = agent.split('/')[0] ?? '';
+  const printable = word.replace(/[^\P{C}]/gu, '');
+  return Buffer.from(printable).subarray(0, 128).toString('utf8') || 'unknown';
+}
+
+function targetOf(exchange: Exchange, descriptor: Descriptor): Target {
+  const { info } = exchange;
+  return {
+    descriptor,
+    namespace: descriptor.type.namespaced ? info.namespace : undefined,
+    subresource: info.subresource === '' ? undefined : info.subresource,
+  };
+}
+
+/** POST to a collection. */
+export async function handleCreate(
+  exchange: Exchange,
+  descriptor: Descriptor,
+  operations: ResourceOperations,
+): Promise<void> {
+  const options = parseWriteOptions(exchange.query, 'CreateOptions');
+  negotiate(exchange.request.headers.accept);
+  const body = await readBody(exchange.request);
+  const object = decodeObject(exchange, descriptor, body, options.fieldValidation);
+  checkNamespace(object, exchange, descriptor);
+  const stored = await operations.create(targetOf(exchange, descriptor), object, writeRequest(exchange, options));
+  sendObject(exchange, descriptor, stored, 201);
+}
+
+/** PUT of an object or of one of its parts (`status`, …). */
+export async function handleUpdate(
+  exchange: Exchange,
+  descriptor: Descriptor,
+  operations: ResourceOperations,
+): Promise<void> {
+  const options = parseWriteOptions(exchange.query, 'UpdateOptions');
+  negotiate(exchange.request.headers.accept);
+  const target = targetOf(exchange, descriptor);
+  const { name } = exchange.info;
+  const body = await readBody(exchange.request);
+  const object = decodeObject(exchange, descriptor, body, options.fieldValidation);
+  checkName(object, name);
+  checkNamespace(object, exchange, descriptor);
+  const request = writeRequest(exchange, options);
+  try {
+    const stored = await operations.update(
+      target,
+      name,
+      // A retry decides anew about the same submission, so it must not see what the last round changed.
+      () => structuredClone(object),
+      request,
+    );
+    sendObject(exchange, descriptor, stored, 200);
+  } catch (error) {
+    if (!isStatusReason(error, 'NotFound') || !descriptor.allowCreateOnUpdate || target.subresource !== undefined) {
+      throw error;
+    }
+    sendObject(exchange, descriptor, await operations.create(target, object, request), 201);
+  }
+}
+
+function checkName(object: KubeObject, name: string): void {
+  if (!object.metadata.name) {
+    throw statusErrors.badRequest(
+      `the name of the object (${name} based on URL) was undeterminable: name must be provided`,
+    );
+  }
+  if (object.metadata.name !== name) {
+    throw statusErrors.badRequest(
+      `the name of the object (${object.metadata.name}) does not match the name on the URL (${name})`,
+    );
+  }
+}
+
+function checkNamespace(object: KubeObject, exchange: Exchange, descriptor: Descriptor): void {
+  const { namespace } = object.metadata;
+  const expected = descriptor.type.namespaced ? exchange.info.namespace : '';
+  if (namespace && namespace !== expected) {
+    throw statusErrors.badRequest(
+      'the namespace of the provided object does not match the namespace sent on the request',
+    );
+  }
+}
+
+const PATCH_TYPES: Readonly<Record<string, 'json' | 'merge' | 'strategic' | 'apply'>> = {
+  'application/json-patch+json': 'json',
+  'application/merge-patch+json': 'merge',
+  'application/strategic-merge-patch+json': 'strategic',
+  'application/apply-patch+yaml': 'apply',
+  'application/apply-patch+json': 'apply',
+};
+
+/** PATCH of an object or of one of its parts. */
+export async function handlePatch(
+  exchange: Exchange,
+  descriptor: Descriptor,
+  operations: ResourceOperations,
+  managedFields: ManagedFields,
+): Promise<void> {
+  const type = PATCH_TYPES[mediaTypeOf(exchange.request)];
+  if (type === undefined || (type === 'strategic' && descriptor.custom)) throw statusErrors.unsupportedPatchType();
+  const options = parseWriteOptions(exchange.query, 'PatchOptions', type === 'apply' ? 'apply' : 'other');
+  negotiate(exchange.request.headers.accept);
+  const body = await readBody(exchange.request);
+  if (type === 'apply') {
+    await handleApply(exchange, descriptor, operations, managedFields, body, options);
+    return;
+  }
+  const patch = parsePatch(body);
+  const { name } = exchange.info;
+  const stored = await operations.update(
+    targetOf(exchange, descriptor),
+    name,
+    (_live, draft) => {
+      const before = draft as unknown as JsonObject;
+      const after =
+        type === 'json'
+          ? applyJsonPatch(before, patch)
+          : type === 'merge'
+            ? applyMergePatch(before, patch)
+            : applyStrategicMergePatch(before, patch, descriptor.schema);
+      const object = typedObject(exchange, descriptor, after, options.fieldValidation);
+      if (object.metadata.name !== name) {
+        throw statusErrors.badRequest(
+          `the name of the object (${object.metadata.name}) does not match the name on the URL (${name})`,
+        );
+      }
+      return object;
+    },
+    writeRequest(exchange, options),
+  );
+  sendObject(exchange, descriptor, stored, 200);
+}
+
+function parsePatch(body: Buffer): Json {
+  try {
+    return JSON.parse(body.toString('utf8')) as Json;
+  } catch (error) {
+    throw statusErrors.badRequest(`error decoding patch: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** Server-side apply: creates the object when there is none. */
+async function handleApply(
+  exchange: Exchange,
+  descriptor: Descriptor,
+  operations: ResourceOperations,
+  managedFields: ManagedFields,
+  body: Buffer,
+  options: WriteOptions,
+): Promise<void> {
+  const target = targetOf(exchange, descriptor);
+  const { name } = exchange.info;
+  const applied = decodeDocument(exchange, descriptor, body, options.fieldValidation, 'application/yaml');
+  const given = applied['metadata'];
+  if (isJsonObject(given) && typeof given['name'] === 'string' && given['name'] !== name) {
+    throw statusErrors.badRequest(
+      `the name of the object (${given['name']}) does not match the name on the URL (${name})`,
+    );
+  }
+  const request = writeRequest(exchange, options);
+  const merge = (live: KubeObject | undefined): KubeObject => {
+    const merged = managedFields.apply(target, live, applied, request, options.force ?? false);
+    return typedObject(exchange, descriptor, merged, options.fieldValidation);
+  };
+  try {
+    const stored = await operations.update(target, name, (live) => merge(live), request, { applied: true });
+    sendObject(exchange, descriptor, stored, 200);
+  } catch (error) {
+    if (!isStatusReason(error, 'NotFound') || target.subresource !== undefined) throw error;
+    const fresh = merge(undefined);
+    fresh.metadata.name = name;
+    if (fresh.metadata.uid) {
+      throw statusErrors.conflict(
+        descriptor.type,
+        name,
+        `uid mismatch: the provided object specified uid ${fresh.metadata.uid}, and no existing object was found`,
+      );
+    }
+    const stored = await operations.create(target, fresh, request, { applied: true });
+    sendObject(exchange, descriptor, stored, 201);
+  }
+}
+
+async function deleteOptions(exchange: Exchange): Promise<ReturnType<typeof parseDeleteOptions>> {
+  const body = await readBody(exchange.request);
+  if (body.length === 0) return parseDeleteOptions(exchange.query, undefined);
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(body.toString('utf8'));
+  } catch (error) {
+    throw statusErrors.badRequest(
+      `couldn't get version/kind; json parse error: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
+    throw statusErrors.badRequest("couldn't get version/kind; json parse error: DeleteOptions must be an object");
+  }
+  return parseDeleteOptions(exchange.query, parsed as JsonObject);
+}
+
+/** DELETE of one object. */
+export async function handleDelete(
+  exchange: Exchange,
+  descriptor: Descriptor,
+  operations: ResourceOperations,
+): Promise<void> {
+  const options = await deleteOptions(exchange);
+  const { removed, stored } = await operations.delete(targetOf(exchange, descriptor), exchange.info.name, {
+    user: exchange.user,
+    ...options,
+  });
+  if (removed && !descriptor.returnsDeleted) {
+    sendDocument(exchange, deletedStatus(descriptor, stored.object), {
+      mediaType: negotiate(exchange.request.headers.accept).mediaType,
+    });
+  } else {
+    sendObject(exchange, descriptor, stored, 200);
+  }
+}
+
+/** DELETE of a collection: each object that matches, as if deleted alone. */
+export async function handleDeleteCollection(
+  exchange: Exchange,
+  descriptor: Descriptor,
+  operations: ResourceOperations,
+): Promise<void> {
+  const listOptions = parseListOptions(exchange.query, false);
+  const selection = Selection.parse(descriptor, listOptions.labelSelector, listOptions.fieldSelector);
+  const options = await deleteOptions(exchange);
+  const page = await readPage(descriptor, exchange.info.namespace, selection, listOptions, operations);
+  const target = { descriptor, namespace: undefined };
+  const items = [];
+  for (const stored of page.items) {
+    const { name, namespace } = stored.object.metadata;
+    const request = { user: exchange.user, ...options };
+    try {
+      items.push((await operations.delete({ ...target, namespace }, name, request)).stored);
+    } catch (error) {
+      // Somebody else deleted it first: that is what was asked for.
+      if (!isStatusReason(error, 'NotFound')) throw error;
+    }
+  }
+  sendList(exchange, descriptor, { items, metadata: page.metadata }, negotiate(exchange.request.headers.accept));
+}
+
+/** POST to an action subresource (`binding`, `eviction`, `token`) or to a virtual resource (reviews). */
+export async function handleAction(exchange: Exchange, descriptor: Descriptor, core: ApiCore): Promise<void> {
+  const options = parseWriteOptions(exchange.query, 'CreateOptions');
+  const { info } = exchange;
+  const subresource = info.subresource === '' ? undefined : descriptor.subresources[info.subresource];
+  const action = subresource?.type === 'action' ? subresource : undefined;
+  const { mediaType } = negotiate(exchange.request.headers.accept);
+  const body = await readBody(exchange.request);
+  const shape = shapeDescriptor(descriptor, action ?? { ...descriptor.type, schema: descriptor.schema });
+  const document = decodeDocument(exchange, shape, body, options.fieldValidation);
+  const typed = typedObject(exchange, shape, document, options.fieldValidation) as unknown as JsonObject;
+  const call = core.actionCall(info.name, info.namespace, typed, exchange.user, options.dryRun);
+  const answer = action === undefined ? descriptor.virtual?.(call) : action.run(call);
+  if (answer === undefined) throw statusErrors.methodNotAllowed();
+  sendDocument(exchange, await answer, { code: 201, mediaType });
+}
+
+/** The descriptor of the body an action takes, as far as decoding needs one. */
+function shapeDescriptor(
+  descriptor: Descriptor,
+  shape: Pick<Descriptor['type'], 'group' | 'version' | 'kind'> & Pick<Descriptor, 'schema'>,
+): Descriptor {
+  const { group, version, kind, schema } = shape;
+  return { ...descriptor, type: { ...descriptor.type, group, version, kind }, schema };
+}

@@ -1,0 +1,155 @@
+import type { Json, JsonObject } from '../../api/schema.ts';
+import type { KubeObject } from '../../api/types.ts';
+import { apiVersionOf } from '../../api/types.ts';
+import { canonicalize } from '../../apimachinery/canonical.ts';
+import {
+  cannotHandle,
+  DecodeError,
+  decodeObject as decodeAlong,
+  strictDecodingText,
+} from '../../apimachinery/decode.ts';
+import { applyDefaults } from '../../apimachinery/defaults.ts';
+import { isJsonObject } from '../../apimachinery/json.ts';
+import { parseJson } from '../../apimachinery/json-text.ts';
+import { statusErrors } from '../../apimachinery/status-error.ts';
+import { parseYaml } from '../../apimachinery/yaml.ts';
+import type { Descriptor } from '../../registry/descriptor.ts';
+import type { Exchange, Request } from './exchange.ts';
+import { JSON_TYPE, YAML_TYPE } from './negotiate.ts';
+import type { FieldValidation } from './request-options.ts';
+
+/** The media type of a request's body without its parameters; JSON when none is named. */
+export function mediaTypeOf(request: Request): string {
+  const header = request.headers['content-type'] ?? '';
+  return header.split(';')[0]?.trim().toLowerCase() || JSON_TYPE;
+}
+
+/** The object a body holds: parsed, of the right kind, along the schema, defaulted. */
+export function decodeObject(
+  exchange: Exchange,
+  descriptor: Descriptor,
+  body: Buffer,
+  validation: FieldValidation,
+): KubeObject {
+  return typedObject(exchange, descriptor, decodeDocument(exchange, descriptor, body, validation), validation);
+}
+
+/** The document a body holds, which must be of the descriptor's kind; no field is looked at yet. */
+export function decodeDocument(
+  exchange: Exchange,
+  descriptor: Descriptor,
+  body: Buffer,
+  validation: FieldValidation,
+  assumedType?: string,
+): JsonObject {
+  const mediaType = assumedType ?? mediaTypeOf(exchange.request);
+  const kind = descriptor.type.kind;
+  const unrecognized = (message: string): Error =>
+    statusErrors.badRequest(`the object provided is unrecognized (must be of type ${kind}): ${message}`);
+  let parsed: { readonly value: Json; readonly duplicates: readonly string[] };
+  if (mediaType === JSON_TYPE) {
+    try {
+      parsed = parseJson(body.toString('utf8'));
+    } catch (error) {
+      throw unrecognized(`couldn't get version/kind; json parse error: ${jsonErrorText(error)} (${excerpt(body)})`);
+    }
+  } else if (mediaType === YAML_TYPE || mediaType === 'application/x-yaml') {
+    try {
+      parsed = parseYaml(body.toString('utf8'));
+    } catch (error) {
+      throw unrecognized(`${error instanceof Error ? error.message : String(error)} (${excerpt(body)})`);
+    }
+  } else {
+    throw statusErrors.unsupportedMediaType([JSON_TYPE, YAML_TYPE]);
+  }
+  if (validation !== 'Ignore') report(exchange, descriptor, parsed.duplicates, validation);
+  const document = parsed.value;
+  if (!isJsonObject(document)) {
+    const what = Array.isArray(document) ? 'array' : typeof document;
+    throw unrecognized(
+      `couldn't get version/kind; json parse error: json: cannot unmarshal ${what} into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" } (${excerpt(body)})`,
+    );
+  }
+  checkKind(document, descriptor);
+  return document;
+}
+
+/** Fills in a missing kind and apiVersion; refuses others. */
+function checkKind(document: JsonObject, descriptor: Descriptor): void {
+  const { type } = descriptor;
+  const kind = document['kind'];
+  const apiVersion = document['apiVersion'];
+  if (kind !== undefined && kind !== '' && kind !== type.kind) {
+    throw statusErrors.badRequest(
+      `${String(kind)} in version ${JSON.stringify(type.version)} cannot be handled as a ${type.kind}: converting (${type.version}.${String(kind)}) to (${type.group || 'core'}.${type.kind}): unknown conversion`,
+    );
+  }
+  if (apiVersion !== undefined && apiVersion !== '' && apiVersion !== apiVersionOf(type)) {
+    throw statusErrors.badRequest(
+      `the API version in the data (${String(apiVersion)}) does not match the expected API version (${apiVersionOf(type)})`,
+    );
+  }
+}
+
+/** The typed object of a document: unknown fields reported and dropped, types checked, defaults applied. */
+export function typedObject(
+  exchange: Exchange,
+  descriptor: Descriptor,
+  document: JsonObject,
+  validation: FieldValidation,
+): KubeObject {
+  const { kind, version } = descriptor.type;
+  try {
+    const { value, strictErrors } = decodeAlong(document, descriptor.schema);
+    if (validation !== 'Ignore') report(exchange, descriptor, strictErrors, validation);
+    return completeObject(descriptor, value);
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    throw cannotHandle(kind, version, error.message);
+  }
+}
+
+/** The object with the defaults of the schema and of the kind; parts of `value` may be changed. */
+export function completeObject(descriptor: Descriptor, value: JsonObject): KubeObject {
+  const withMetadata = isJsonObject(value['metadata']) ? value : { ...value, metadata: {} };
+  // The canonical form has every struct that types promise; defaulting and validation rely on it.
+  const whole = canonicalize(withMetadata, descriptor.schema);
+  const object = applyDefaults(whole, descriptor.schema) as unknown as KubeObject;
+  descriptor.defaults?.(object);
+  return object;
+}
+
+function report(
+  exchange: Exchange,
+  descriptor: Descriptor,
+  errors: readonly string[],
+  validation: FieldValidation,
+): void {
+  if (errors.length === 0) return;
+  if (validation === 'Warn') {
+    exchange.warnings.push(...errors);
+    return;
+  }
+  const { kind, version } = descriptor.type;
+  throw cannotHandle(kind, version, strictDecodingText(errors));
+}
+
+/** V8's complaint in the words of Go's decoder, as far as the two agree on what is wrong. */
+function jsonErrorText(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  if (/Unexpected end|Unterminated/.test(text)) return 'unexpected end of JSON input';
+  const trailing = /Unexpected non-whitespace character after JSON at position/.test(text);
+  const token = /Unexpected token '?(.)'?/s.exec(text)?.[1];
+  if (token !== undefined) {
+    return `invalid character '${token}' ${trailing ? 'after top-level value' : 'looking for beginning of value'}`;
+  }
+  return text;
+}
+
+/** The beginning of a body, as upstream quotes it. */
+function excerpt(body: Buffer): string {
+  if (body.length === 0) return '<empty>';
+  const printable = /^[\x20-\x7e]*$/.test(body.subarray(0, 30).toString('latin1'));
+  const text = printable ? body.toString('latin1') : body.toString('hex');
+  return text.length > 30 ? `${text.slice(0, 30)} ...` : text;
+}

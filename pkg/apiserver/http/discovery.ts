@@ -1,0 +1,282 @@
+import { createHash } from 'node:crypto';
+import { apiVersionOf } from '../../api/types.ts';
+import type { Descriptor, Subresource, Verb } from '../../registry/descriptor.ts';
+import type { ResourceRegistry } from '../resource-registry.ts';
+import { parseAccept } from './negotiate.ts';
+
+/** The order in which upstream lists its own groups; others follow by name. */
+const GROUP_ORDER: readonly string[] = [
+  '',
+  'apiregistration.k8s.io',
+  'apps',
+  'events.k8s.io',
+  'authentication.k8s.io',
+  'authorization.k8s.io',
+  'autoscaling',
+  'batch',
+  'certificates.k8s.io',
+  'networking.k8s.io',
+  'policy',
+  'rbac.authorization.k8s.io',
+  'storage.k8s.io',
+  'admissionregistration.k8s.io',
+  'apiextensions.k8s.io',
+  'scheduling.k8s.io',
+  'coordination.k8s.io',
+  'node.k8s.io',
+  'discovery.k8s.io',
+  'resource.k8s.io',
+  'flowcontrol.apiserver.k8s.io',
+];
+
+/** A discovery document and the media type it was asked for in. */
+export interface DiscoveryDocument {
+  readonly body: object;
+  readonly mediaType: string;
+  /** Aggregated documents carry one. */
+  readonly etag?: string;
+}
+
+interface Group {
+  readonly name: string;
+  /** Preferred version first. */
+  readonly versions: readonly { readonly version: string; readonly resources: readonly Descriptor[] }[];
+}
+
+/** Answers `/api`, `/apis`, `/apis/<group>` and `/apis/<group>/<version>` from the registry. */
+export class Discovery {
+  readonly #registry: ResourceRegistry;
+  readonly #serverAddress: string;
+  #groups: readonly Group[] = [];
+  #generation = -1;
+
+  /** `serverAddress`: `host:port` clients outside reach the server at. */
+  constructor(registry: ResourceRegistry, serverAddress: string) {
+    this.#registry = registry;
+    this.#serverAddress = serverAddress;
+  }
+
+  /** The document at `path`; undefined when there is no such group or version. */
+  document(path: readonly string[], accept: string | undefined): DiscoveryDocument | undefined {
+    const [root, first, second] = path;
+    if (path.length === 1) {
+      const aggregated = aggregatedType(accept);
+      if (aggregated !== undefined) return this.#aggregated(root === 'api', aggregated);
+      return plain(root === 'api' ? this.#coreVersions() : this.#groupList());
+    }
+    const group = this.#group(root === 'api' ? '' : (first ?? ''));
+    if (group === undefined) return undefined;
+    if (root !== 'api' && second === undefined) return plain(groupDocument(group, true));
+    const version = root === 'api' ? first : second;
+    const found = group.versions.find((candidate) => candidate.version === version);
+    return found === undefined ? undefined : plain(resourceList(group.name, found.version, found.resources));
+  }
+
+  /** All groups, with the core group first. */
+  groups(): readonly Group[] {
+    if (this.#generation !== this.#registry.generation) {
+      this.#groups = groupsOf(this.#registry.all());
+      this.#generation = this.#registry.generation;
+    }
+    return this.#groups;
+  }
+
+  #group(name: string): Group | undefined {
+    return this.groups().find((group) => group.name === name);
+  }
+
+  #coreVersions(): object {
+    return {
+      kind: 'APIVersions',
+      versions: ['v1'],
+      serverAddressByClientCIDRs: [{ clientCIDR: '0.0.0.0/0', serverAddress: this.#serverAddress }],
+    };
+  }
+
+  #groupList(): object {
+    const groups = this.groups().filter((group) => group.name !== '');
+    return { kind: 'APIGroupList', apiVersion: 'v1', groups: groups.map((group) => groupDocument(group, false)) };
+  }
+
+  #aggregated(core: boolean, type: AggregatedType): DiscoveryDocument {
+    const items = this.groups()
+      .filter((group) => (group.name === '') === core)
+      .map((group) => ({
+        metadata: { ...(group.name === '' ? {} : { name: group.name }), creationTimestamp: null },
+        versions: group.versions.map(({ version, resources }) => ({
+          version,
+          resources: [...resources].sort(byResource).map(aggregatedResource),
+          freshness: 'Current',
+        })),
+      }));
+    const body = {
+      kind: 'APIGroupDiscoveryList',
+      apiVersion: `apidiscovery.k8s.io/${type.version}`,
+      metadata: {},
+      items,
+    };
+    const etag = createHash('sha512').update(JSON.stringify(body)).digest('hex').toUpperCase();
+    return { body, mediaType: type.mediaType, etag: `"${etag}"` };
+  }
+}
+
+interface AggregatedType {
+  readonly version: 'v2' | 'v2beta1';
+  readonly mediaType: string;
+}
+
+/** The aggregated form the client asks for first, if it does. */
+function aggregatedType(accept: string | undefined): AggregatedType | undefined {
+  for (const { type, parameters } of parseAccept(accept ?? '')) {
+    if (type !== 'application/json' && type !== 'application/*' && type !== '*/*') continue;
+    if (parameters.get('as') === undefined) return undefined;
+    if (parameters.get('as') !== 'APIGroupDiscoveryList' || parameters.get('g') !== 'apidiscovery.k8s.io') continue;
+    const version = parameters.get('v');
+    if (version !== 'v2' && version !== 'v2beta1') continue;
+    return { version, mediaType: `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList` };
+  }
+  return undefined;
+}
+
+const plain = (body: object): DiscoveryDocument => ({ body, mediaType: 'application/json' });
+
+function groupsOf(descriptors: Iterable<Descriptor>): Group[] {
+  const groups = new Map<string, Map<string, Descriptor[]>>();
+  for (const descriptor of descriptors) {
+    const { group, version } = descriptor.type;
+    const versions = groups.get(group) ?? new Map<string, Descriptor[]>();
+    groups.set(group, versions);
+    versions.set(version, [...(versions.get(version) ?? []), descriptor]);
+  }
+  return [...groups]
+    .map(([name, versions]) => ({
+      name,
+      versions: [...versions]
+        .map(([version, resources]) => ({ version, resources }))
+        .sort((a, b) => compareVersions(b.version, a.version)),
+    }))
+    .sort((a, b) => groupRank(a.name) - groupRank(b.name) || (a.name < b.name ? -1 : 1));
+}
+
+function groupRank(name: string): number {
+  const rank = GROUP_ORDER.indexOf(name);
+  return rank < 0 ? GROUP_ORDER.length : rank;
+}
+
+/** Kubernetes' version priority: v2 > v1 > v1beta2 > v1beta1 > v1alpha1 > anything else by name. */
+export function compareVersions(a: string, b: string): number {
+  const rank = (version: string): [number, number, number] | undefined => {
+    const match = /^v(\d+)(?:(alpha|beta)(\d+))?$/.exec(version);
+    if (match === null) return undefined;
+    const stability = match[2] === undefined ? 3 : match[2] === 'beta' ? 2 : 1;
+    return [stability, Number(match[1]), Number(match[3] ?? 0)];
+  };
+  const [left, right] = [rank(a), rank(b)];
+  if (left === undefined || right === undefined) {
+    if (left !== undefined) return 1;
+    if (right !== undefined) return -1;
+    return a < b ? 1 : a > b ? -1 : 0;
+  }
+  return left[0] - right[0] || left[1] - right[1] || left[2] - right[2];
+}
+
+function groupDocument(group: Group, alone: boolean): object {
+  const versions = group.versions.map(({ version }) => ({
+    groupVersion: apiVersionOf({ group: group.name, version }),
+    version,
+  }));
+  return {
+    ...(alone ? { kind: 'APIGroup', apiVersion: 'v1' } : {}),
+    name: group.name,
+    versions,
+    preferredVersion: versions[0],
+  };
+}
+
+function byResource(a: Descriptor, b: Descriptor): number {
+  return a.type.resource < b.type.resource ? -1 : 1;
+}
+
+function resourceList(group: string, version: string, descriptors: readonly Descriptor[]): object {
+  const resources = [...descriptors].sort(byResource).flatMap((descriptor) => {
+    const { type, shortNames, categories } = descriptor;
+    const whole = {
+      name: type.resource,
+      singularName: descriptor.singular,
+      namespaced: type.namespaced,
+      kind: type.kind,
+      verbs: discoveryVerbs(descriptor.verbs),
+      ...(shortNames.length > 0 ? { shortNames } : {}),
+      ...(categories.length > 0 ? { categories } : {}),
+      ...(descriptor.virtual === undefined ? { storageVersionHash: storageVersionHash(descriptor) } : {}),
+    };
+    const parts = sortedSubresources(descriptor).map(([name, subresource]) => {
+      const kind = subresourceKind(descriptor, subresource);
+      return {
+        name: `${type.resource}/${name}`,
+        singularName: '',
+        namespaced: type.namespaced,
+        ...(kind.group === undefined ? {} : { group: kind.group, version: kind.version }),
+        kind: kind.kind,
+        verbs: discoveryVerbs(subresource.verbs),
+      };
+    });
+    return [whole, ...parts];
+  });
+  return {
+    kind: 'APIResourceList',
+    ...(group === '' ? {} : { apiVersion: 'v1' }),
+    groupVersion: apiVersionOf({ group, version }),
+    resources,
+  };
+}
+
+function aggregatedResource(descriptor: Descriptor): object {
+  const { type, shortNames, categories } = descriptor;
+  const subresources = sortedSubresources(descriptor).map(([name, subresource]) => {
+    const { group = '', version = '', kind } = subresourceKind(descriptor, subresource);
+    return { subresource: name, responseKind: { group, version, kind }, verbs: discoveryVerbs(subresource.verbs) };
+  });
+  return {
+    resource: type.resource,
+    responseKind: { group: '', version: '', kind: type.kind },
+    scope: type.namespaced ? 'Namespaced' : 'Cluster',
+    singularResource: descriptor.singular,
+    verbs: discoveryVerbs(descriptor.verbs),
+    ...(shortNames.length > 0 ? { shortNames } : {}),
+    ...(categories.length > 0 ? { categories } : {}),
+    ...(subresources.length > 0 ? { subresources } : {}),
+  };
+}
+
+const discoveryVerbs = (verbs: readonly Verb[]): Verb[] => [...verbs].sort();
+
+function sortedSubresources(descriptor: Descriptor): [string, Subresource][] {
+  return Object.entries(descriptor.subresources).sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+function subresourceKind(
+  descriptor: Descriptor,
+  subresource: Subresource,
+): { group?: string; version?: string; kind: string } {
+  switch (subresource.type) {
+    case 'part':
+      return { kind: descriptor.type.kind };
+    case 'scale':
+      return { group: 'autoscaling', version: 'v1', kind: 'Scale' };
+    case 'connect':
+      return { kind: subresource.kind };
+    case 'action': {
+      const { group, version, kind } = subresource;
+      return group === descriptor.type.group && version === descriptor.type.version
+        ? { kind }
+        : { group, version, kind };
+    }
+  }
+}
+
+function storageVersionHash(descriptor: Descriptor): string {
+  const type = descriptor.storedAs?.type ?? descriptor.type;
+  const text = `${type.group}/${type.version}/${type.kind}`;
+  return createHash('sha256').update(text).digest().subarray(0, 8).toString('base64');
+}

@@ -1,0 +1,341 @@
+import { createHash } from 'node:crypto';
+import type { Descriptions } from '../../api/descriptions.ts';
+import { schemaOf } from '../../api/facts.ts';
+import type { FieldSchema, JsonObject, ScalarType, Schema, StructSchema } from '../../api/schema.ts';
+import type { Descriptor } from '../../registry/descriptor.ts';
+import type { ResourceRegistry } from '../resource-registry.ts';
+import { type Exchange, sendBytes } from './exchange.ts';
+
+const PREFIXES: Readonly<Record<string, string>> = {
+  meta: 'io.k8s.apimachinery.pkg.apis.meta',
+  apiextensions: 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions',
+  apiregistration: 'io.k8s.kube-aggregator.pkg.apis.apiregistration',
+  metrics: 'io.k8s.metrics.pkg.apis.metrics',
+};
+
+const SCALARS: Readonly<Record<ScalarType, JsonObject>> = {
+  string: { type: 'string' },
+  boolean: { type: 'boolean' },
+  int32: { type: 'integer', format: 'int32' },
+  int64: { type: 'integer', format: 'int64' },
+  double: { type: 'number', format: 'double' },
+  bytes: { type: 'string', format: 'byte' },
+  time: { type: 'string', format: 'date-time' },
+  microTime: { type: 'string', format: 'date-time' },
+  duration: { type: 'string' },
+  quantity: { oneOf: [{ type: 'string' }, { type: 'number' }] },
+  intOrString: { format: 'int-or-string', oneOf: [{ type: 'integer' }, { type: 'string' }] },
+};
+
+/** Serves `/openapi/v2` and `/openapi/v3`, derived from descriptors and facts when first asked for. */
+export class OpenApi {
+  readonly #registry: ResourceRegistry;
+  readonly #descriptions: () => Descriptions;
+  readonly #version: string;
+  readonly #documents = new Map<string, { body: Buffer; hash: string }>();
+  #generation = -1;
+
+  /** `descriptions` is called once per document: the texts need not stay in memory. */
+  constructor(registry: ResourceRegistry, descriptions: () => Descriptions, version: string) {
+    this.#registry = registry;
+    this.#descriptions = descriptions;
+    this.#version = version;
+  }
+
+  /** Answers the index (empty path) or one group version's document; false when there is none. */
+  sendV3(exchange: Exchange, path: string): boolean {
+    this.#refresh();
+    if (path === '') {
+      const paths: JsonObject = {};
+      for (const name of this.#groupVersions().keys()) {
+        paths[name] = { serverRelativeURL: `/openapi/v3/${name}?hash=${this.#document(name)?.hash ?? ''}` };
+      }
+      sendBytes(exchange, Buffer.from(JSON.stringify({ paths })), { mediaType: 'application/json' });
+      return true;
+    }
+    const document = this.#document(path);
+    if (document === undefined) return false;
+    sendBytes(exchange, document.body, { mediaType: 'application/json', headers: { etag: `"${document.hash}"` } });
+    return true;
+  }
+
+  /** The whole API as one Swagger 2 document, for clients older than v3. */
+  sendV2(exchange: Exchange): void {
+    this.#refresh();
+    const document = this.#cached('v2', () => this.#swagger());
+    sendBytes(exchange, document.body, { mediaType: 'application/json', headers: { etag: `"${document.hash}"` } });
+  }
+
+  #refresh(): void {
+    if (this.#generation === this.#registry.generation) return;
+    this.#documents.clear();
+    this.#generation = this.#registry.generation;
+  }
+
+  #groupVersions(): Map<string, Descriptor[]> {
+    const groups = new Map<string, Descriptor[]>();
+    for (const descriptor of this.#registry.all()) {
+      const { group, version } = descriptor.type;
+      const name = group === '' ? `api/${version}` : `apis/${group}/${version}`;
+      groups.set(name, [...(groups.get(name) ?? []), descriptor]);
+    }
+    return groups;
+  }
+
+  #document(name: string): { body: Buffer; hash: string } | undefined {
+    const descriptors = this.#groupVersions().get(name);
+    if (descriptors === undefined) return undefined;
+    return this.#cached(`v3/${name}`, () => {
+      const writer = new SchemaWriter('#/components/schemas/', this.#descriptions());
+      const paths = pathsOf(descriptors, writer, true);
+      return {
+        openapi: '3.0.0',
+        info: { title: 'Kubernetes', version: this.#version },
+        paths,
+        components: { schemas: writer.finish() },
+      };
+    });
+  }
+
+  #swagger(): JsonObject {
+    const writer = new SchemaWriter('#/definitions/', this.#descriptions());
+    const paths = pathsOf([...this.#registry.all()], writer, false);
+    return {
+      swagger: '2.0',
+      info: { title: 'Kubernetes', version: this.#version },
+      paths,
+      definitions: writer.finish(),
+    };
+  }
+
+  #cached(key: string, make: () => JsonObject): { body: Buffer; hash: string } {
+    let document = this.#documents.get(key);
+    if (document === undefined) {
+      const body = Buffer.from(JSON.stringify(make()));
+      document = { body, hash: createHash('sha512').update(body).digest('hex').toUpperCase() };
+      this.#documents.set(key, document);
+    }
+    return document;
+  }
+}
+
+/** `apps.v1.Deployment` → `io.k8s.api.apps.v1.Deployment`. */
+export function openApiName(typeName: string): string {
+  const [group = '', ...rest] = typeName.split('.');
+  return `${PREFIXES[group] ?? `io.k8s.api.${group}`}.${rest.join('.')}`;
+}
+
+/** Collects the schemas a document refers to. */
+class SchemaWriter {
+  readonly #root: string;
+  readonly #descriptions: Descriptions;
+  readonly #done: Record<string, JsonObject> = {};
+  readonly #waiting: { name: string; schema: StructSchema }[] = [];
+
+  constructor(root: string, descriptions: Descriptions) {
+    this.#root = root;
+    this.#descriptions = descriptions;
+  }
+
+  reference(schema: StructSchema, name = openApiName(schema.name)): JsonObject {
+    if (this.#done[name] === undefined) {
+      this.#done[name] = {};
+      this.#waiting.push({ name, schema });
+    }
+    return { $ref: `${this.#root}${name}` };
+  }
+
+  /** Adds kind information to a schema, for clients that find it by group, version and kind. */
+  kind(name: string, kinds: readonly object[]): void {
+    this.#kinds.set(name, kinds);
+  }
+
+  readonly #kinds = new Map<string, readonly object[]>();
+
+  finish(): JsonObject {
+    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+      const kinds = this.#kinds.get(next.name);
+      const body = this.#struct(next.schema, next.name);
+      this.#done[next.name] = {
+        ...body,
+        ...(kinds === undefined ? {} : { 'x-kubernetes-group-version-kind': kinds as never }),
+      };
+    }
+    return Object.fromEntries(Object.entries(this.#done).sort(([a], [b]) => (a < b ? -1 : 1)));
+  }
+
+  #struct(schema: StructSchema, name: string): JsonObject {
+    const texts = this.#descriptions[name] ?? {};
+    const properties: JsonObject = {};
+    const required: string[] = [];
+    for (const field of schema.fields.values()) {
+      properties[field.name] = this.#field(field, texts[field.name]);
+      if (field.required) required.push(field.name);
+    }
+    return {
+      ...(texts[''] === undefined ? {} : { description: texts[''] }),
+      type: 'object',
+      ...(required.length > 0 ? { required: required.sort() } : {}),
+      ...(schema.fields.size > 0 ? { properties } : {}),
+      ...(schema.atomic ? { 'x-kubernetes-map-type': 'atomic' } : {}),
+      ...(schema.preserveUnknown ? { 'x-kubernetes-preserve-unknown-fields': true } : {}),
+    };
+  }
+
+  #field(field: FieldSchema, description: string | undefined): JsonObject {
+    const body = this.value(field.schema, field.zero === 'emit');
+    const wrapped: JsonObject = '$ref' in body ? { allOf: [body] } : body;
+    return {
+      ...(description === undefined ? {} : { description }),
+      ...wrapped,
+      ...(field.default === undefined ? {} : { default: field.default }),
+      ...(field.patchStrategy === undefined ? {} : { 'x-kubernetes-patch-strategy': field.patchStrategy.join(',') }),
+      ...(field.patchMergeKey === undefined ? {} : { 'x-kubernetes-patch-merge-key': field.patchMergeKey }),
+    };
+  }
+
+  value(schema: Schema, byValue = false): JsonObject {
+    switch (schema.kind) {
+      case 'any':
+        return { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
+      case 'scalar':
+        return { ...SCALARS[schema.type], ...(schema.enum === undefined ? {} : { enum: [...schema.enum] }) };
+      case 'map':
+        return {
+          type: 'object',
+          additionalProperties: this.value(schema.values),
+          ...(schema.atomic ? { 'x-kubernetes-map-type': 'atomic' } : {}),
+        };
+      case 'list':
+        return {
+          type: 'array',
+          items: this.value(schema.items),
+          'x-kubernetes-list-type': schema.listType,
+          ...(schema.mapKeys.length > 0 ? { 'x-kubernetes-list-map-keys': [...schema.mapKeys] } : {}),
+        };
+      case 'struct': {
+        if (schema.name === '') return this.#struct(schema, '');
+        const reference = this.reference(schema);
+        return byValue ? { allOf: [reference], default: {} } : reference;
+      }
+    }
+  }
+}
+
+const PATCH_TYPES = [
+  'application/apply-patch+yaml',
+  'application/json-patch+json',
+  'application/merge-patch+json',
+  'application/strategic-merge-patch+json',
+];
+
+/** The operations of descriptors: kubectl reads from them that PATCH takes fieldValidation and strategic patches. */
+function pathsOf(descriptors: readonly Descriptor[], writer: SchemaWriter, v3: boolean): JsonObject {
+  const paths: JsonObject = {};
+  for (const descriptor of descriptors) {
+    const { type } = descriptor;
+    const kind = { group: type.group, version: type.version, kind: type.kind };
+    const name = schemaName(descriptor);
+    writer.kind(name, [kind]);
+    const reference = writer.reference(descriptor.schema, name);
+    writer.kind(listName(descriptor), [{ ...kind, kind: descriptor.listKind }]);
+    const list = writer.reference(listSchema(descriptor), listName(descriptor));
+    const root = type.group === '' ? `/api/${type.version}` : `/apis/${type.group}/${type.version}`;
+    const collection = `${root}/${type.namespaced ? 'namespaces/{namespace}/' : ''}${type.resource}`;
+    const operation = (action: string, answer: JsonObject, body?: readonly string[]): JsonObject =>
+      operationOf({ action, kind, answer, reference, v3, ...(body === undefined ? {} : { body }) });
+    const all: JsonObject = {};
+    const one: JsonObject = {};
+    const verbs = new Set<string>(descriptor.verbs);
+    if (verbs.has('list')) all['get'] = operation('list', list);
+    if (verbs.has('create')) all['post'] = operation('post', reference, ['*/*']);
+    if (verbs.has('deletecollection')) all['delete'] = operation('deletecollection', list);
+    if (verbs.has('get')) one['get'] = operation('get', reference);
+    if (verbs.has('update')) one['put'] = operation('put', reference, ['*/*']);
+    if (verbs.has('patch')) {
+      const types = descriptor.custom ? PATCH_TYPES.slice(0, 3) : PATCH_TYPES;
+      one['patch'] = operation('patch', reference, types);
+    }
+    if (verbs.has('delete')) one['delete'] = operation('delete', reference);
+    if (Object.keys(all).length > 0) paths[collection] = all;
+    if (Object.keys(one).length > 0) paths[`${collection}/{name}`] = one;
+  }
+  return paths;
+}
+
+interface Operation {
+  readonly action: string;
+  readonly kind: JsonObject;
+  readonly answer: JsonObject;
+  readonly reference: JsonObject;
+  readonly body?: readonly string[];
+  readonly v3: boolean;
+}
+
+function operationOf({ action, kind, answer, reference, body, v3 }: Operation): JsonObject {
+  const writes = body !== undefined;
+  const text = (name: string): JsonObject =>
+    v3
+      ? { name, in: 'query', schema: { type: 'string', uniqueItems: true } }
+      : { name, in: 'query', type: 'string', uniqueItems: true };
+  const parameters: JsonObject[] = writes ? ['dryRun', 'fieldManager', 'fieldValidation'].map(text) : [];
+  const patch = action === 'patch';
+  if (writes && !v3) {
+    const schema = patch ? { type: 'object' } : reference;
+    parameters.push({ name: 'body', in: 'body', required: true, schema });
+  }
+  const content = (types: readonly string[], schema: JsonObject): JsonObject =>
+    Object.fromEntries(types.map((type) => [type, { schema }]));
+  const response: JsonObject = v3
+    ? { description: 'OK', content: content(['application/json', 'application/yaml'], answer) }
+    : { description: 'OK', schema: answer };
+  return {
+    'x-kubernetes-action': action,
+    'x-kubernetes-group-version-kind': kind,
+    ...(parameters.length > 0 ? { parameters } : {}),
+    ...(writes && v3
+      ? { requestBody: { content: content(body, patch ? { type: 'object' } : reference), required: true } }
+      : {}),
+    ...(writes && !v3 ? { consumes: [...body] } : {}),
+    responses: { '200': response },
+  };
+}
+
+/** A custom resource's schema is named by its reversed group: `com.example.v1.Widget`. */
+function schemaName(descriptor: Descriptor): string {
+  if (descriptor.schema.name !== '') return openApiName(descriptor.schema.name);
+  const { group, version, kind } = descriptor.type;
+  return `${group.split('.').reverse().join('.')}.${version}.${kind}`;
+}
+
+const listName = (descriptor: Descriptor): string => `${schemaName(descriptor)}List`;
+
+function listSchema(descriptor: Descriptor): StructSchema {
+  if (!descriptor.custom) {
+    const { name } = descriptor.schema;
+    try {
+      return schemaOf(`${name}List`);
+    } catch {
+      // Reviews and bindings have no list type of their own.
+      return descriptor.schema;
+    }
+  }
+  const string: Schema = { kind: 'scalar', type: 'string' };
+  const field = (name: string, schema: Schema, required = false): [string, FieldSchema] => [
+    name,
+    { name, schema, required, number: 0, zero: 'drop' },
+  ];
+  return {
+    kind: 'struct',
+    name: '',
+    atomic: false,
+    preserveUnknown: false,
+    inlined: [],
+    fields: new Map([
+      field('apiVersion', string),
+      field('kind', string),
+      field('metadata', schemaOf('meta.v1.ListMeta')),
+      field('items', { kind: 'list', items: descriptor.schema, listType: 'atomic', mapKeys: [], wrapped: false }, true),
+    ]),
+  };
+}

@@ -1,0 +1,94 @@
+import type { JsonObject } from '../../api/schema.ts';
+import type { KubeObject } from '../../api/types.ts';
+import { apiVersionOf } from '../../api/types.ts';
+import type { Column, Descriptor } from '../../registry/descriptor.ts';
+import { fromStorage } from '../operations/resource-operations.ts';
+import type { StoredObject } from '../storage/stored-object.ts';
+
+/** The object in the descriptor's version as JSON bytes: the stored ones, unless it is stored in another version. */
+export function objectBytes(descriptor: Descriptor, stored: StoredObject): Buffer {
+  if (descriptor.storedAs === undefined) return stored.bytes;
+  return Buffer.from(JSON.stringify(objectOf(descriptor, stored)));
+}
+
+/** The object in the descriptor's version; shared, not to be changed. */
+export function objectOf(descriptor: Descriptor, stored: StoredObject): KubeObject {
+  if (descriptor.storedAs === undefined) return stored.object;
+  const { kind } = descriptor.type;
+  return { ...fromStorage(descriptor, stored.object), kind, apiVersion: apiVersionOf(descriptor.type) };
+}
+
+export interface ListMetadata {
+  readonly resourceVersion: string;
+  readonly continue?: string;
+  readonly remainingItemCount?: number;
+}
+
+/**
+ * A list document, spliced from the items' bytes. Items of built-in kinds carry no kind and apiVersion of their own
+ * (upstream's typed lists); encodeForStorage put those two first, so they are cut off as one prefix.
+ */
+export function listBytes(descriptor: Descriptor, items: readonly StoredObject[], metadata: ListMetadata): Buffer {
+  const { type } = descriptor;
+  const head = JSON.stringify({ kind: descriptor.listKind, apiVersion: apiVersionOf(type), metadata });
+  const prefix = JSON.stringify({ kind: type.kind, apiVersion: apiVersionOf(type) }).length;
+  const parts: Buffer[] = [Buffer.from(`${head.slice(0, -1)},"items":[`)];
+  for (const [index, stored] of items.entries()) {
+    const bytes = objectBytes(descriptor, stored);
+    if (index > 0) parts.push(COMMA);
+    if (descriptor.custom || descriptor.storedAs !== undefined) parts.push(bytes);
+    else parts.push(OPEN, bytes.subarray(prefix));
+  }
+  parts.push(CLOSE);
+  return Buffer.concat(parts);
+}
+
+const COMMA = Buffer.from(',');
+const OPEN = Buffer.from('{');
+const CLOSE = Buffer.from(']}');
+
+export function partialMetadata(object: KubeObject): JsonObject {
+  return {
+    kind: 'PartialObjectMetadata',
+    apiVersion: 'meta.k8s.io/v1',
+    metadata: object.metadata as unknown as JsonObject,
+  };
+}
+
+/** What a table row says of its object besides the cells: `includeObject` of upstream's TableOptions. */
+export type RowObject = 'Metadata' | 'Object' | 'None';
+
+export interface TableOptions {
+  readonly metadata: object;
+  readonly includeObject: RowObject;
+  /** Watch events after the first leave the columns out. */
+  readonly withoutColumns?: boolean;
+  /** Milliseconds since the epoch, for ages. */
+  readonly now: number;
+}
+
+/** A meta.k8s.io/v1 Table of objects, with the cells upstream prints. */
+export function tableOf(descriptor: Descriptor, objects: readonly KubeObject[], options: TableOptions): object {
+  const rows = objects.map((object) => {
+    const cells = descriptor.columns.map((column) => column.cell(object, options.now));
+    if (options.includeObject === 'None') return { cells, object: null };
+    return { cells, object: options.includeObject === 'Object' ? object : partialMetadata(object) };
+  });
+  return {
+    kind: 'Table',
+    apiVersion: 'meta.k8s.io/v1',
+    metadata: options.metadata,
+    columnDefinitions: options.withoutColumns ? null : descriptor.columns.map(columnDefinition),
+    rows,
+  };
+}
+
+function columnDefinition(column: Column): object {
+  return {
+    name: column.name,
+    type: column.type,
+    format: column.format ?? '',
+    description: column.description ?? '',
+    priority: column.priority ?? 0,
+  };
+}

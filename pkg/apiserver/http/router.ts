@@ -1,0 +1,284 @@
+import type { HttpBindings } from '@hono/node-server';
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
+import { type Context, Hono } from 'hono';
+import { statusErrors } from '../../apimachinery/status-error.ts';
+import type { Logger } from '../../base/log.ts';
+import type { Descriptor } from '../../registry/descriptor.ts';
+import type { ApiCore } from '../api-core.ts';
+import type { Authenticator } from '../authn/authenticator.ts';
+import type { TlsPeer } from '../authn/client-certificate.ts';
+import { ImpersonationHeaderError, impersonate, parseImpersonation } from '../authn/impersonation.ts';
+import type { UserInfo } from '../authn/user.ts';
+import type { Attributes } from '../authz/attributes.ts';
+import { requireAuthorized } from '../authz/authorizer.ts';
+import type { Connector } from '../connect/connector.ts';
+import { handleGet, handleList } from '../handlers/read.ts';
+import { handleScaleGet, handleScalePatch, handleScaleUpdate } from '../handlers/scale.ts';
+import { handleWatch } from '../handlers/watch.ts';
+import {
+  handleAction,
+  handleCreate,
+  handleDelete,
+  handleDeleteCollection,
+  handlePatch,
+  handleUpdate,
+} from '../handlers/write.ts';
+import { parseRequestInfo, type RequestInfo } from '../request-info.ts';
+import type { Discovery } from './discovery.ts';
+import { type Exchange, type Request, type Response, sendBytes, sendDocument, sendError } from './exchange.ts';
+import type { HealthChecks } from './health.ts';
+import type { OpenApi } from './openapi.ts';
+
+export interface RouterOptions {
+  readonly core: ApiCore;
+  readonly authenticator: Authenticator;
+  readonly discovery: Discovery;
+  readonly openapi: OpenApi;
+  readonly health: HealthChecks;
+  readonly connector: Connector;
+  /** The `/version` document. */
+  readonly version: object;
+  /** OpenID discovery documents by path. */
+  readonly oidc: Readonly<Record<string, object>>;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+}
+
+type Env = { Bindings: HttpBindings };
+const TEXT = 'text/plain; charset=utf-8';
+
+/** A request up to the point where its handler takes over: who asks, for what, and whether that is allowed. */
+export function openExchange(request: Request, response: Response, options: RouterOptions): Exchange {
+  const url = request.url ?? '/';
+  const cut = url.indexOf('?');
+  const query = new URLSearchParams(cut < 0 ? '' : url.slice(cut + 1));
+  const info = parseRequestInfo(request.method ?? 'GET', cut < 0 ? url : url.slice(0, cut), query);
+  const gone = new AbortController();
+  response.once('close', () => gone.abort());
+  return {
+    request,
+    response,
+    info,
+    query,
+    user: requester(request, options),
+    warnings: [],
+    signal: AbortSignal.any([gone.signal, options.signal]),
+  };
+}
+
+/** The user a request acts as: authenticated, then impersonating if it asks to. Throws 401, 403 or 400. */
+function requester(request: Request, options: RouterOptions): UserInfo {
+  const user = options.authenticator.authenticate({
+    peer: request.socket as unknown as TlsPeer,
+    authorization: request.headers.authorization,
+    webSocketProtocol: request.headers['sec-websocket-protocol'],
+  });
+  try {
+    const impersonation = parseImpersonation(request.rawHeaders);
+    return impersonation === undefined ? user : impersonate(user, impersonation, options.core.authorizer);
+  } catch (error) {
+    if (error instanceof ImpersonationHeaderError) throw statusErrors.internalError(error.message);
+    throw error;
+  }
+}
+
+/** What authorizers are asked about a request. */
+export function attributesOf(info: RequestInfo, user: UserInfo): Attributes {
+  if (!info.isResource) return { user, verb: info.verb, path: info.path };
+  return {
+    user,
+    verb: info.verb,
+    apiGroup: info.group,
+    apiVersion: info.version,
+    resource: info.resource,
+    subresource: info.subresource,
+    namespace: info.namespace,
+    name: info.name,
+  };
+}
+
+/** The outer shell: hono tells the few fixed paths apart, resources are found by descriptor behind a catch-all. */
+export function createRouter(options: RouterOptions): Hono<Env> {
+  const { core, discovery, health, openapi, log } = options;
+  const app = new Hono<Env>();
+
+  const route =
+    (handler: (exchange: Exchange, parts: readonly string[]) => Promise<void> | void) =>
+    async (context: Context<Env>): Promise<globalThis.Response> => {
+      const { incoming, outgoing } = context.env;
+      let exchange: Exchange | undefined;
+      try {
+        exchange = openExchange(incoming, outgoing, options);
+        requireAuthorized(core.authorizer, attributesOf(exchange.info, exchange.user));
+        const parts = exchange.info.path.split('/').filter((part) => part !== '');
+        await handler(exchange, parts);
+      } catch (error) {
+        sendError(exchange ?? bareExchange(incoming, outgoing, options), error, log);
+      }
+      return RESPONSE_ALREADY_SENT;
+    };
+
+  const text = (exchange: Exchange, code: number, body: string): void =>
+    sendBytes(exchange, Buffer.from(body), { code, mediaType: TEXT, headers: { 'x-content-type-options': 'nosniff' } });
+  const notFound = (exchange: Exchange): void => text(exchange, 404, '404 page not found\n');
+
+  const healthRoute = route(async (exchange, [probe = '', check]) => {
+    const outcome = await health.run(probe, check, exchange.query);
+    if (outcome === undefined) notFound(exchange);
+    else text(exchange, outcome.healthy ? 200 : 500, outcome.text);
+  });
+  for (const probe of ['healthz', 'livez', 'readyz']) {
+    app.all(`/${probe}`, healthRoute);
+    app.all(`/${probe}/*`, healthRoute);
+  }
+  app.get(
+    '/version',
+    route((exchange) => sendDocument(exchange, options.version)),
+  );
+  app.get(
+    '/',
+    route((exchange) => sendDocument(exchange, { paths: rootPaths(discovery) })),
+  );
+  app.get(
+    '/openapi/v2',
+    route((exchange) => openapi.sendV2(exchange)),
+  );
+  const openapiV3 = route((exchange, parts) => {
+    if (!openapi.sendV3(exchange, parts.slice(2).join('/'))) notFound(exchange);
+  });
+  app.get('/openapi/v3', openapiV3);
+  app.get('/openapi/v3/*', openapiV3);
+  for (const [path, document] of Object.entries(options.oidc)) {
+    app.get(
+      path,
+      route((exchange) => sendDocument(exchange, document)),
+    );
+  }
+
+  const api = route(async (exchange, parts) => {
+    if (exchange.info.isResource) {
+      await serveResource(exchange, options);
+      return;
+    }
+    const found = discovery.document(parts, exchange.request.headers.accept);
+    if (found === undefined) {
+      if (parts[0] === 'apis' && parts.length === 2) notFound(exchange);
+      else throw statusErrors.pathNotFound();
+      return;
+    }
+    if (found.etag !== undefined && exchange.request.headers['if-none-match'] === found.etag) {
+      exchange.response.writeHead(304, { etag: found.etag }).end();
+      return;
+    }
+    const headers = { vary: 'Accept', ...(found.etag === undefined ? {} : { etag: found.etag }) };
+    sendDocument(exchange, found.body, { mediaType: found.mediaType, headers });
+  });
+  app.all('/api', api);
+  app.all('/api/*', api);
+  app.all('/apis', api);
+  app.all('/apis/*', api);
+  app.all('*', route(notFound));
+  return app;
+}
+
+/** An exchange for answering a request that was refused before it got one. */
+function bareExchange(request: Request, response: Response, options: RouterOptions): Exchange {
+  const info = parseRequestInfo(request.method ?? 'GET', '/', new URLSearchParams());
+  const user = { name: '', groups: [] };
+  return { request, response, info, query: new URLSearchParams(), user, warnings: [], signal: options.signal };
+}
+
+function rootPaths(discovery: Discovery): string[] {
+  const groups = discovery.groups().flatMap(({ name, versions }) => {
+    const base = name === '' ? '/api' : `/apis/${name}`;
+    return [base, ...versions.map(({ version }) => `${base}/${version}`)];
+  });
+  const fixed = [
+    '/.well-known/openid-configuration',
+    '/apis',
+    '/healthz',
+    '/livez',
+    '/openapi/v2',
+    '/openapi/v3',
+    '/openid/v1/jwks',
+    '/readyz',
+    '/version',
+  ];
+  return [...fixed, ...groups].sort();
+}
+
+/** Finds the descriptor of an authorized resource request and hands it to the verb's handler. */
+async function serveResource(exchange: Exchange, options: RouterOptions): Promise<void> {
+  const { core, log } = options;
+  const { info } = exchange;
+  const descriptor = core.registry.find(info.group, info.version, info.resource);
+  if (descriptor === undefined || !scopeFits(descriptor, info)) throw statusErrors.pathNotFound();
+  if (info.subresource !== '') {
+    await serveSubresource(exchange, descriptor, options);
+    return;
+  }
+  if (exchange.request.method === 'HEAD') throw statusErrors.methodNotAllowed();
+  const onObject =
+    info.verb === 'list' || info.verb === 'watch' ? info.watchPrefix && info.name !== '' : info.name !== '';
+  if (descriptor.virtual !== undefined && info.verb === 'create' && !onObject) {
+    await handleAction(exchange, descriptor, core);
+    return;
+  }
+  if (!(descriptor.verbs as readonly string[]).includes(info.verb)) throw statusErrors.methodNotAllowed();
+  switch (info.verb) {
+    case 'get':
+      return handleGet(exchange, descriptor, core.operations);
+    case 'list':
+      return handleList(exchange, descriptor, core.operations);
+    case 'watch':
+      return handleWatch(exchange, descriptor, core.operations, core.clock, log);
+    case 'create':
+      if (onObject) throw statusErrors.methodNotAllowed();
+      return handleCreate(exchange, descriptor, core.operations);
+    case 'deletecollection':
+      return handleDeleteCollection(exchange, descriptor, core.operations);
+  }
+  if (!onObject) throw statusErrors.methodNotAllowed();
+  switch (info.verb) {
+    case 'update':
+      return handleUpdate(exchange, descriptor, core.operations);
+    case 'patch':
+      return handlePatch(exchange, descriptor, core.operations, core.managedFields);
+    case 'delete':
+      return handleDelete(exchange, descriptor, core.operations);
+    default:
+      throw statusErrors.methodNotAllowed();
+  }
+}
+
+/** Namespaced objects are reached below a namespace only, cluster-scoped ones never; collections also across. */
+function scopeFits(descriptor: Descriptor, info: RequestInfo): boolean {
+  if (info.rest.length > 0 && descriptor.subresources[info.subresource]?.type !== 'connect') return false;
+  if (!descriptor.type.namespaced) return info.namespace === '' || descriptor.type.resource === 'namespaces';
+  if (info.namespace !== '') return true;
+  const collection = info.verb === 'list' || info.verb === 'watch';
+  const review = descriptor.virtual !== undefined;
+  return (
+    (collection && !(info.watchPrefix && info.name !== '')) ||
+    info.verb === 'deletecollection' ||
+    (info.verb === 'create' && !review)
+  );
+}
+
+async function serveSubresource(exchange: Exchange, descriptor: Descriptor, options: RouterOptions): Promise<void> {
+  const { core } = options;
+  const { info } = exchange;
+  const subresource = descriptor.subresources[info.subresource];
+  if (subresource === undefined || info.name === '') throw statusErrors.pathNotFound();
+  if (subresource.type === 'connect') return options.connector.serve(exchange, descriptor);
+  if (!(subresource.verbs as readonly string[]).includes(info.verb)) throw statusErrors.methodNotAllowed();
+  if (subresource.type === 'action') return handleAction(exchange, descriptor, core);
+  if (subresource.type === 'scale') {
+    if (info.verb === 'get') return handleScaleGet(exchange, descriptor, subresource, core);
+    if (info.verb === 'update') return handleScaleUpdate(exchange, descriptor, subresource, core);
+    return handleScalePatch(exchange, descriptor, subresource, core);
+  }
+  if (info.verb === 'get') return handleGet(exchange, descriptor, core.operations);
+  if (info.verb === 'update') return handleUpdate(exchange, descriptor, core.operations);
+  return handlePatch(exchange, descriptor, core.operations, core.managedFields);
+}

@@ -1,0 +1,452 @@
+import { randomUUID } from 'node:crypto';
+import type { JsonObject } from '../../api/schema.ts';
+import type { KubeObject, ResourceType } from '../../api/types.ts';
+import { apiVersionOf } from '../../api/types.ts';
+import { canonicalize } from '../../apimachinery/canonical.ts';
+import { semanticEqual } from '../../apimachinery/deep-equal.ts';
+import { fieldError, Verbatim } from '../../apimachinery/field-error.ts';
+import { generateName } from '../../apimachinery/random-name.ts';
+import { type Status, statusErrors } from '../../apimachinery/status-error.ts';
+import { formatTime } from '../../apimachinery/time.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Descriptor, WriteContext } from '../../registry/descriptor.ts';
+import type { AdmissionChain } from '../admission/admission.ts';
+import { objectKey, type Store } from '../storage/store.ts';
+import { encodeForStorage, StoredObject } from '../storage/stored-object.ts';
+import { validateObjectMeta, validateObjectMetaUpdate } from './object-meta-validation.ts';
+import type { DeleteRequest, WriteRequest } from './options.ts';
+
+/** How often a generated name may collide before the create fails (upstream: retryGenerateName). */
+const NAME_ATTEMPTS = 8;
+const FOREGROUND = 'foregroundDeletion';
+const ORPHAN = 'orphan';
+
+/** Where one write goes; the object itself is in the other arguments. */
+export interface Target {
+  readonly descriptor: Descriptor;
+  /** Undefined for cluster-scoped resources. */
+  readonly namespace: string | undefined;
+  readonly subresource?: string | undefined;
+}
+
+/** What a DELETE did: the object was removed, or marked and waits (grace period, finalizers). */
+export interface Deletion {
+  readonly removed: boolean;
+  readonly stored: StoredObject;
+}
+
+/** Tracks who owns which field; fills metadata.managedFields of `draft`. */
+export type FieldTracker = (
+  target: Target,
+  live: KubeObject | undefined,
+  draft: KubeObject,
+  request: WriteRequest,
+  now: string,
+) => void;
+
+export interface OperationsOptions {
+  readonly store: Store;
+  readonly admission: AdmissionChain;
+  readonly clock: Clock;
+  readonly trackFields: FieldTracker;
+}
+
+/**
+ * Creates, updates and deletes objects of any descriptor: what remains of a request once it is authorized and its body
+ * is decoded and defaulted. HTTP handlers and in-process clients both end here.
+ */
+export class ResourceOperations {
+  readonly store: Store;
+  readonly #admission: AdmissionChain;
+  readonly #clock: Clock;
+  readonly #trackFields: FieldTracker;
+
+  constructor(options: OperationsOptions) {
+    this.store = options.store;
+    this.#admission = options.admission;
+    this.#clock = options.clock;
+    this.#trackFields = options.trackFields;
+  }
+
+  /** The stored object, or NotFound. */
+  get(target: Target, name: string): StoredObject {
+    const stored = this.store.get(storageType(target.descriptor), name, target.namespace);
+    if (stored === undefined) throw statusErrors.notFound(target.descriptor.type, name);
+    return stored as StoredObject;
+  }
+
+  /** Stores `draft`, which the caller gives away. `applied`: managedFields are already what they must be. */
+  async create(
+    target: Target,
+    draft: KubeObject,
+    request: WriteRequest,
+    options: { readonly applied?: boolean } = {},
+  ): Promise<StoredObject> {
+    const { descriptor, namespace } = target;
+    const context = this.#context(request);
+    const base = draft.metadata?.name ? undefined : draft.metadata?.generateName;
+    this.#prepareNew(target, draft, context);
+    if (!options.applied) this.#trackFields(target, undefined, draft, request, context.now);
+    for (let attempt = 1; ; attempt++) {
+      if (base !== undefined && base !== '') draft.metadata.name = generateName(base);
+      const created = await this.#createOnce(descriptor, namespace, draft, request, context);
+      if (created !== undefined) return created;
+      if (base === undefined || attempt === NAME_ATTEMPTS) {
+        throw statusErrors.alreadyExists(descriptor.type, draft.metadata.name);
+      }
+    }
+  }
+
+  #prepareNew(target: Target, draft: KubeObject, context: WriteContext): void {
+    const { descriptor, namespace } = target;
+    if (draft.metadata.resourceVersion) {
+      throw statusErrors.unclassified('resourceVersion should not be set on objects to be created');
+    }
+    if (namespace !== undefined) draft.metadata.namespace = namespace;
+    else delete draft.metadata.namespace;
+    const meta = draft.metadata;
+    meta.uid = randomUUID();
+    meta.creationTimestamp = context.now;
+    delete meta.deletionTimestamp;
+    delete meta.deletionGracePeriodSeconds;
+    delete meta.selfLink;
+    if (descriptor.generation) meta.generation = 1;
+    else delete meta.generation;
+    if (descriptor.subresources['status'] !== undefined && !descriptor.keepsStatusOnCreate) {
+      (draft as { status?: unknown }).status = {};
+    }
+    setTypeMeta(descriptor, draft);
+  }
+
+  /** Undefined when the name is taken. */
+  async #createOnce(
+    descriptor: Descriptor,
+    namespace: string | undefined,
+    draft: KubeObject,
+    request: WriteRequest,
+    context: WriteContext,
+  ): Promise<StoredObject | undefined> {
+    const attributes = { descriptor, namespace, operation: 'CREATE' as const, object: draft, ...request };
+    await this.#admission.mutate(attributes);
+    descriptor.prepareForCreate?.(draft, context);
+    this.#validateNew(descriptor, draft);
+    await this.#admission.validate(attributes);
+    const key = objectKey(storageType(descriptor), draft.metadata.name, namespace);
+    const value = encodeForStorage(toStorage(descriptor, storedForm(descriptor, draft)));
+    if (request.dryRun) {
+      if (this.store.cache(storageType(descriptor)).get(key) !== undefined) return undefined;
+      return unstored(key, value, 0);
+    }
+    const result = await this.store.datastore.create(key, value, { durability: descriptor.durability });
+    if (!result.ok) return undefined;
+    return this.#written(key, value, result.revision);
+  }
+
+  #validateNew(descriptor: Descriptor, draft: KubeObject): void {
+    const errors = [...validateObjectMeta(descriptor, draft), ...(descriptor.validate?.(draft) ?? [])];
+    if (errors.length > 0) throw statusErrors.invalid(descriptor.type, draft.metadata.name ?? '', errors);
+  }
+
+  /**
+   * Reads the object, lets `change` make the new one from it, and writes it, again from the start when another writer
+   * came between. `change` gets the live object (not to be changed) and a copy to work on, and returns the new object.
+   * When that names a resourceVersion, only that version is replaced (Conflict otherwise).
+   */
+  async update(
+    target: Target,
+    name: string,
+    change: (live: KubeObject, draft: KubeObject) => KubeObject | Promise<KubeObject>,
+    request: WriteRequest,
+    options: { readonly applied?: boolean } = {},
+  ): Promise<StoredObject> {
+    const { descriptor } = target;
+    for (;;) {
+      const current = this.get(target, name);
+      const live = fromStorage(descriptor, current.object);
+      const changed = await change(live, fromStorage(descriptor, current.draft()));
+      const expected = changed.metadata.resourceVersion;
+      if (expected && expected !== String(current.revision)) throw statusErrors.conflict(descriptor.type, name);
+      if (!expected && !descriptor.allowUnconditionalUpdate) {
+        throw statusErrors.invalid(descriptor.type, name, [
+          fieldError.invalid('metadata.resourceVersion', new Verbatim('0x0'), 'must be specified for an update'),
+        ]);
+      }
+      const next = await this.#prepareUpdate(target, live, changed, request, options.applied ?? false);
+      const key = current.key;
+      if (isFinished(descriptor, next)) return this.#remove(descriptor, current, next, request.dryRun);
+      const stored = toStorage(descriptor, next);
+      if (sameContent(stored, current.object)) return current;
+      const value = encodeForStorage(stored);
+      if (request.dryRun) return unstored(key, value, current.revision);
+      const result = await this.store.datastore.update(key, value, current.revision, {
+        durability: descriptor.durability,
+      });
+      if (result.ok) return this.#written(key, value, result.revision);
+    }
+  }
+
+  async #prepareUpdate(
+    target: Target,
+    live: KubeObject,
+    changed: KubeObject,
+    request: WriteRequest,
+    applied: boolean,
+  ): Promise<KubeObject> {
+    const { descriptor, namespace } = target;
+    const context = this.#context(request);
+    const part = target.subresource === undefined ? undefined : descriptor.subresources[target.subresource];
+    let draft = changed;
+    if (part?.type === 'part') {
+      draft = structuredClone(live);
+      part.take(draft, changed);
+      draft.metadata = { ...changed.metadata };
+      if (target.subresource === 'status') keepMetadataOfStatusUpdate(draft, live);
+    } else if (target.subresource === undefined && descriptor.subresources['status'] !== undefined) {
+      (draft as { status?: unknown }).status = structuredClone((live as { status?: unknown }).status);
+    }
+    keepSystemMetadata(draft, live);
+    setTypeMeta(descriptor, draft);
+    if (!applied) this.#trackFields(target, live, draft, request, context.now);
+    const attributes = {
+      descriptor,
+      namespace,
+      operation: 'UPDATE' as const,
+      object: draft,
+      old: live,
+      subresource: target.subresource,
+      ...request,
+    };
+    await this.#admission.mutate(attributes);
+    if (part === undefined) descriptor.prepareForUpdate?.(draft, live, context);
+    draft = storedForm(descriptor, draft);
+    if (descriptor.generation && specChanged(draft, live)) {
+      draft.metadata.generation = (live.metadata.generation ?? 0) + 1;
+    }
+    const errors = [...validateObjectMetaUpdate(draft, live)];
+    if (part?.type === 'part') errors.push(...(part.validate?.(draft, live) ?? []));
+    else {
+      errors.push(...(descriptor.validate?.(draft) ?? []), ...(descriptor.validateUpdate?.(draft, live) ?? []));
+    }
+    if (errors.length > 0) throw statusErrors.invalid(descriptor.type, live.metadata.name, errors);
+    await this.#admission.validate(attributes);
+    return draft;
+  }
+
+  /** Deletes at once, or marks the object for deletion when a grace period or finalizers hold it. */
+  async delete(target: Target, name: string, request: DeleteRequest): Promise<Deletion> {
+    const { descriptor } = target;
+    for (;;) {
+      const current = this.get(target, name);
+      const live = current.object;
+      checkPreconditions(descriptor, live, request);
+      await this.#admission.validate({
+        descriptor,
+        namespace: target.namespace,
+        operation: 'DELETE',
+        object: live,
+        old: live,
+        user: request.user,
+        dryRun: request.dryRun,
+        fieldManager: '',
+        warn: () => {},
+      });
+      const draft = this.#markDeleted(descriptor, current, request);
+      if (draft === undefined) return { removed: false, stored: current };
+      if (isFinished(descriptor, draft)) {
+        return { removed: true, stored: await this.#remove(descriptor, current, draft, request.dryRun) };
+      }
+      const value = encodeForStorage(draft);
+      if (request.dryRun) return { removed: false, stored: unstored(current.key, value, current.revision) };
+      const result = await this.store.datastore.update(current.key, value, current.revision);
+      if (result.ok) return { removed: false, stored: this.#written(current.key, value, result.revision) };
+    }
+  }
+
+  /** The object as the DELETE leaves it; undefined when an earlier DELETE already did as much. */
+  #markDeleted(descriptor: Descriptor, current: StoredObject, request: DeleteRequest): KubeObject | undefined {
+    const live = current.object;
+    const draft = current.draft();
+    const meta = draft.metadata;
+    const finalizers = deletionFinalizers(descriptor, live, request);
+    if (finalizers.length > 0) meta.finalizers = finalizers;
+    else delete meta.finalizers;
+    const grace = descriptor.deletionGrace?.(live, request.gracePeriodSeconds) ?? 0;
+    const now = this.#clock.now();
+    if (meta.deletionTimestamp === undefined) {
+      meta.deletionTimestamp = formatTime(now + grace * 1000);
+      meta.deletionGracePeriodSeconds = grace;
+      if (meta.generation !== undefined) meta.generation += 1;
+      descriptor.prepareForDelete?.(draft);
+      return draft;
+    }
+    const before = meta.deletionGracePeriodSeconds ?? 0;
+    const shorter = request.gracePeriodSeconds !== undefined && grace < before;
+    if (shorter) {
+      meta.deletionTimestamp = formatTime(Date.parse(meta.deletionTimestamp) - (before - grace) * 1000);
+      meta.deletionGracePeriodSeconds = grace;
+    }
+    return shorter || isFinished(descriptor, draft) || !semanticEqual(live.metadata.finalizers ?? [], finalizers)
+      ? draft
+      : undefined;
+  }
+
+  /** Takes the object out of the store; `last` is what it looked like at the end. */
+  async #remove(
+    descriptor: Descriptor,
+    current: StoredObject,
+    last: KubeObject,
+    dryRun: boolean,
+  ): Promise<StoredObject> {
+    const value = encodeForStorage(toStorage(descriptor, last));
+    if (dryRun) return unstored(current.key, value, current.revision);
+    const result = await this.store.datastore.delete(current.key, current.revision, {
+      durability: descriptor.durability,
+    });
+    if (!result.ok && result.current !== undefined) {
+      throw statusErrors.conflict(descriptor.type, last.metadata.name);
+    }
+    return unstored(current.key, value, result.ok ? result.revision : current.revision);
+  }
+
+  /** What the cache has for the write, or, when another write already followed, what was written. */
+  #written(key: string, value: Uint8Array, revision: number): StoredObject {
+    return unstored(key, value, revision);
+  }
+
+  #context(request: WriteRequest): WriteContext {
+    return { user: request.user, now: formatTime(this.#clock.now()) };
+  }
+}
+
+/** The Status a DELETE answers with when the object is gone. */
+export function deletedStatus(descriptor: Descriptor, object: KubeObject): Status {
+  const { group, resource } = descriptor.type;
+  return {
+    kind: 'Status',
+    apiVersion: 'v1',
+    metadata: {},
+    status: 'Success',
+    details: {
+      name: object.metadata.name,
+      ...(group === '' ? {} : { group }),
+      kind: resource,
+      uid: object.metadata.uid,
+    },
+  };
+}
+
+/** The resource whose keys the descriptor's objects are stored under. */
+export function storageType(descriptor: Descriptor): ResourceType {
+  return descriptor.storedAs?.type ?? descriptor.type;
+}
+
+function toStorage(descriptor: Descriptor, object: KubeObject): KubeObject {
+  const conversion = descriptor.storedAs;
+  return conversion === undefined
+    ? object
+    : (conversion.toStored(object as unknown as JsonObject) as unknown as KubeObject);
+}
+
+/** The object in the descriptor's own version. */
+export function fromStorage(descriptor: Descriptor, object: KubeObject): KubeObject {
+  const conversion = descriptor.storedAs;
+  return conversion === undefined
+    ? object
+    : (conversion.fromStored(object as unknown as JsonObject) as unknown as KubeObject);
+}
+
+/** The object in the one form in which equal objects have equal bytes. */
+function storedForm(descriptor: Descriptor, object: KubeObject): KubeObject {
+  return canonicalize(object as unknown as JsonObject, descriptor.schema) as unknown as KubeObject;
+}
+
+function unstored(key: string, value: Uint8Array, revision: number): StoredObject {
+  return new StoredObject({ key, value, createRevision: revision, modRevision: revision });
+}
+
+function setTypeMeta(descriptor: Descriptor, object: KubeObject): void {
+  object.kind = descriptor.type.kind;
+  object.apiVersion = apiVersionOf(descriptor.type);
+}
+
+/** A marked object with neither finalizers nor a running grace period has no reason to stay. */
+function isFinished(descriptor: Descriptor, object: KubeObject): boolean {
+  const meta = object.metadata;
+  if (meta.deletionTimestamp === undefined || (meta.finalizers ?? []).length > 0) return false;
+  return (meta.deletionGracePeriodSeconds ?? 0) === 0 && descriptor.holdsDeletion?.(object) !== true;
+}
+
+function keepSystemMetadata(draft: KubeObject, live: KubeObject): void {
+  const meta = draft.metadata;
+  const old = live.metadata;
+  meta.name = old.name;
+  if (old.namespace !== undefined) meta.namespace = old.namespace;
+  else delete meta.namespace;
+  if (!meta.uid) meta.uid = old.uid;
+  meta.creationTimestamp = old.creationTimestamp;
+  copyOrDrop(meta, old, 'generation');
+  copyOrDrop(meta, old, 'deletionTimestamp');
+  copyOrDrop(meta, old, 'deletionGracePeriodSeconds');
+  copyOrDrop(meta, old, 'selfLink');
+}
+
+function copyOrDrop<K extends string>(
+  target: { [key in K]?: unknown },
+  source: { [key in K]?: unknown },
+  key: K,
+): void {
+  if (source[key] === undefined) delete target[key];
+  else target[key] = source[key];
+}
+
+/** A status update may not touch what the owner of the object decides. */
+function keepMetadataOfStatusUpdate(draft: KubeObject, live: KubeObject): void {
+  for (const key of ['ownerReferences', 'finalizers'] as const) copyOrDrop(draft.metadata, live.metadata, key);
+}
+
+/** Whether anything outside metadata and status differs. */
+function specChanged(draft: KubeObject, live: KubeObject): boolean {
+  const { metadata: _m, status: _s, ...after } = draft as KubeObject & { status?: unknown };
+  const { metadata: _n, status: _t, ...before } = live as KubeObject & { status?: unknown };
+  return !semanticEqual(after, before);
+}
+
+/** Equal but for resourceVersion and the times in managedFields. */
+function sameContent(draft: KubeObject, live: KubeObject): boolean {
+  const { resourceVersion: _r, managedFields: a = [], ...after } = draft.metadata;
+  const { resourceVersion: _v, managedFields: b = [], ...before } = live.metadata;
+  if (!semanticEqual({ ...draft, metadata: after }, { ...live, metadata: before })) return false;
+  const untimed = (entries: typeof a): unknown[] => entries.map(({ time: _, ...entry }) => entry);
+  return semanticEqual(untimed(a), untimed(b));
+}
+
+function checkPreconditions(descriptor: Descriptor, live: KubeObject, request: DeleteRequest): void {
+  const { uid, resourceVersion } = request.preconditions ?? {};
+  const name = live.metadata.name;
+  if (uid !== undefined && uid !== live.metadata.uid) {
+    throw statusErrors.conflict(
+      descriptor.type,
+      name,
+      `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${live.metadata.uid}`,
+    );
+  }
+  if (resourceVersion !== undefined && resourceVersion !== live.metadata.resourceVersion) {
+    throw statusErrors.conflict(
+      descriptor.type,
+      name,
+      `Precondition failed: ResourceVersion in precondition: ${resourceVersion}, ResourceVersion in object meta: ${live.metadata.resourceVersion}`,
+    );
+  }
+}
+
+/** The finalizers after a DELETE asked for this propagation policy (upstream: deletionFinalizersForGarbageCollection). */
+function deletionFinalizers(descriptor: Descriptor, live: KubeObject, request: DeleteRequest): string[] {
+  const had = live.metadata.finalizers ?? [];
+  const policy = request.propagationPolicy;
+  const others = had.filter((name) => name !== ORPHAN && name !== FOREGROUND);
+  if (policy === 'Orphan') return [...others, ORPHAN];
+  if (policy === 'Foreground') return [...others, FOREGROUND];
+  if (policy === 'Background') return others;
+  if (had.includes(ORPHAN) || had.includes(FOREGROUND)) return [...had];
+  return descriptor.orphansByDefault ? [...others, ORPHAN] : others;
+}

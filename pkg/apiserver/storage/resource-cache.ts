@@ -1,0 +1,121 @@
+import type { KubeObject } from '../../api/types.ts';
+import type { DatastoreEvent } from '../../datastore/datastore.ts';
+import { StoredObject } from './stored-object.ts';
+
+/** What became of one object. `previous` is what was there before (undefined for ADDED). */
+export interface CacheEvent<T extends KubeObject = KubeObject> {
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
+  readonly stored: StoredObject<T>;
+  readonly previous: StoredObject<T> | undefined;
+}
+
+/** How many events a resource keeps for watchers that come back; older ones are read from the datastore. */
+const KEPT_EVENTS = 1024;
+/** The ring is cut to KEPT_EVENTS only when it is half as long again: moving it at each event would cost more. */
+const TRIM_AT = KEPT_EVENTS + KEPT_EVENTS / 2;
+
+/**
+ * The watch cache of one resource: every object, in memory once, in key order, and its latest events. Invariant:
+ * `#events` holds every event after revision `floor`, oldest first.
+ */
+export class ResourceCache<T extends KubeObject = KubeObject> {
+  readonly prefix: string;
+  readonly #objects = new Map<string, StoredObject<T>>();
+  readonly #listeners = new Set<(event: CacheEvent<T>) => void>();
+  #sortedKeys: string[] | undefined;
+  #events: CacheEvent<T>[] = [];
+  #floor: number;
+
+  /** `revision` is the one the initial objects are true at. */
+  constructor(prefix: string, revision: number) {
+    this.prefix = prefix;
+    this.#floor = revision;
+  }
+
+  get size(): number {
+    return this.#objects.size;
+  }
+
+  /** The revision of the latest event; before the first one, the revision the cache began at. */
+  get lastRevision(): number {
+    return this.#events.at(-1)?.stored.revision ?? this.#floor;
+  }
+
+  /** Events after this revision are in memory. */
+  get floor(): number {
+    return this.#floor;
+  }
+
+  /** Enters an object that was there before the cache began. */
+  load(stored: StoredObject<T>): void {
+    this.#objects.set(stored.key, stored);
+    this.#sortedKeys = undefined;
+  }
+
+  get(key: string): StoredObject<T> | undefined {
+    return this.#objects.get(key);
+  }
+
+  /** The objects whose key starts with `prefix`, in key order. */
+  list(prefix: string = this.prefix): StoredObject<T>[] {
+    this.#sortedKeys ??= [...this.#objects.keys()].sort();
+    const keys = this.#sortedKeys;
+    const found: StoredObject<T>[] = [];
+    for (let at = lowerBound(keys, prefix); at < keys.length; at++) {
+      const key = keys[at];
+      if (key === undefined || !key.startsWith(prefix)) break;
+      const stored = this.#objects.get(key);
+      if (stored !== undefined) found.push(stored);
+    }
+    return found;
+  }
+
+  apply(event: DatastoreEvent): void {
+    const key = event.kv.key;
+    const previous = this.#objects.get(key);
+    const stored = new StoredObject<T>(event.kv);
+    let type: CacheEvent['type'];
+    if (event.type === 'DELETE') {
+      type = 'DELETED';
+      this.#objects.delete(key);
+      this.#sortedKeys = undefined;
+    } else {
+      type = previous === undefined ? 'ADDED' : 'MODIFIED';
+      this.#objects.set(key, stored);
+      if (previous === undefined) this.#sortedKeys = undefined;
+    }
+    const change: CacheEvent<T> = { type, stored, previous };
+    this.#events.push(change);
+    if (this.#events.length > TRIM_AT) {
+      this.#events = this.#events.slice(-KEPT_EVENTS);
+      const oldest = this.#events[0];
+      if (oldest !== undefined) this.#floor = oldest.stored.revision - 1;
+    }
+    for (const listener of this.#listeners) listener(change);
+  }
+
+  /** The events after `revision`, oldest first; undefined when some of them are no longer in memory. */
+  eventsSince(revision: number): CacheEvent<T>[] | undefined {
+    if (revision < this.#floor) return undefined;
+    let at = this.#events.length;
+    while (at > 0 && (this.#events[at - 1]?.stored.revision ?? 0) > revision) at--;
+    return this.#events.slice(at);
+  }
+
+  /** Calls `listener` with each event from now on, in order; it must be quick and must not throw. */
+  subscribe(listener: (event: CacheEvent<T>) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+}
+
+function lowerBound(keys: readonly string[], key: string): number {
+  let low = 0;
+  let high = keys.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((keys[middle] ?? '') < key) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

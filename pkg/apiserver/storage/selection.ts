@@ -1,0 +1,60 @@
+import type { KubeObject } from '../../api/types.ts';
+import { everyField, type FieldSelector, parseFieldSelector } from '../../apimachinery/fields.ts';
+import { parseLabelSelector } from '../../apimachinery/label-parser.ts';
+import { everyLabel, type LabelMatcher } from '../../apimachinery/labels.ts';
+import { statusErrors } from '../../apimachinery/status-error.ts';
+import type { Descriptor } from '../../registry/descriptor.ts';
+import type { StoredObject } from './stored-object.ts';
+
+/** Which objects of a resource a list or a watch is about, beyond the namespace. */
+export class Selection {
+  readonly labels: LabelMatcher;
+  readonly fields: FieldSelector;
+  readonly #descriptor: Descriptor;
+
+  constructor(descriptor: Descriptor, labels: LabelMatcher, fields: FieldSelector) {
+    this.#descriptor = descriptor;
+    this.labels = labels;
+    this.fields = fields;
+  }
+
+  /** Throws BadRequest for malformed selectors and for fields that cannot be selected by. */
+  static parse(descriptor: Descriptor, labelText: string | undefined, fieldText: string | undefined): Selection {
+    try {
+      const labels = labelText ? parseLabelSelector(labelText) : everyLabel;
+      const fields = fieldText ? parseFieldSelector(fieldText) : everyField;
+      const known = ['metadata.name', 'metadata.namespace', ...Object.keys(descriptor.selectableFields)];
+      for (const { field } of fields.terms) {
+        if (!known.includes(field)) throw new Error(unknownFieldText(descriptor, field, known));
+      }
+      return new Selection(descriptor, labels, fields);
+    } catch (error) {
+      throw statusErrors.badRequest(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  get isEverything(): boolean {
+    return this.labels.isEverything && this.fields.isEverything;
+  }
+
+  matches(stored: StoredObject): boolean {
+    return this.isEverything || this.matchesObject(stored.object);
+  }
+
+  matchesObject(object: KubeObject): boolean {
+    if (!this.labels.matches(object.metadata.labels)) return false;
+    return this.fields.isEverything || this.fields.matches((field) => this.#read(object, field));
+  }
+
+  #read(object: KubeObject, field: string): string {
+    if (field === 'metadata.name') return object.metadata.name;
+    if (field === 'metadata.namespace') return object.metadata.namespace ?? '';
+    return this.#descriptor.selectableFields[field]?.read(object) ?? '';
+  }
+}
+
+/** Resources without selectable fields of their own name the two common ones; the others just refuse. */
+function unknownFieldText(descriptor: Descriptor, field: string, known: readonly string[]): string {
+  if (Object.keys(descriptor.selectableFields).length > 0) return `field label not supported: ${field}`;
+  return `${JSON.stringify(field)} is not a known field selector: only ${known.map((name) => JSON.stringify(name)).join(', ')}`;
+}

@@ -1,0 +1,48 @@
+import type { KubeObject } from '../../api/types.ts';
+import type { KeyValue } from '../../datastore/datastore.ts';
+
+const METADATA = Buffer.from('"metadata":{');
+
+/**
+ * One stored object: the JSON bytes every answer is made of, and the parsed object, made when somebody first asks.
+ * The datastore's value has no resourceVersion (it is the revision, known only when the write is done); it is spliced
+ * in here, once. Invariant: encodeForStorage put `"metadata":{` before any other text that could look like it.
+ */
+export class StoredObject<T extends KubeObject = KubeObject> {
+  readonly key: string;
+  readonly revision: number;
+  readonly bytes: Buffer;
+  #object: T | undefined;
+
+  constructor(kv: KeyValue) {
+    this.key = kv.key;
+    this.revision = kv.modRevision;
+    const value = Buffer.from(kv.value.buffer, kv.value.byteOffset, kv.value.byteLength);
+    const at = value.indexOf(METADATA);
+    if (at < 0) throw new Error(`the datastore's value of ${kv.key} is not an API object`);
+    const split = at + METADATA.length;
+    this.bytes = Buffer.concat([
+      value.subarray(0, split),
+      Buffer.from(`"resourceVersion":"${kv.modRevision}",`),
+      value.subarray(split),
+    ]);
+  }
+
+  /** The shared parsed object; never to be changed. */
+  get object(): T {
+    this.#object ??= JSON.parse(this.bytes.toString('utf8')) as T;
+    return this.#object;
+  }
+
+  /** A copy of its own, for changing. */
+  draft(): T {
+    return JSON.parse(this.bytes.toString('utf8')) as T;
+  }
+}
+
+/** The bytes to store: kind and apiVersion first, then metadata (never empty) without its resourceVersion. */
+export function encodeForStorage(object: KubeObject): Buffer {
+  const { kind, apiVersion, metadata, ...rest } = object;
+  const { resourceVersion: _, ...meta } = metadata;
+  return Buffer.from(JSON.stringify({ kind, apiVersion, metadata: meta, ...rest }), 'utf8');
+}
