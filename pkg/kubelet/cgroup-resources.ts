@@ -1,9 +1,9 @@
 /** From requests and limits to cgroup values, as upstream's kuberuntime and cm packages have them. Pure. */
 import type { Container, Pod, ResourceRequirements } from '../api/generated/core-v1.ts';
+import { type QosClass, qosClass } from '../apimachinery/qos.ts';
 import { parseQuantity } from '../apimachinery/quantity.ts';
 import type { MessageInit } from '../cri/types.ts';
 import { isSidecar } from './pod-info.ts';
-import { type QosClass, qosClass } from './qos.ts';
 
 const SHARES_PER_CPU = 1024;
 const MIN_SHARES = 2;

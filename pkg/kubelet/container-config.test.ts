@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { qosClass } from '../apimachinery/qos.ts';
 import { cpuQuota, cpuShares, oomScoreAdj, podCgroup, podCgroupLimits } from './cgroup-resources.ts';
 import { containerConfig } from './container-config.ts';
 import { parseResolvConf, podDnsConfig } from './dns-config.ts';
 import { hostsFile } from './hosts-file.ts';
-import { qosClass } from './qos.ts';
 import { sandboxConfig } from './sandbox-config.ts';
 import { verifyNonRoot } from './security-context.ts';
 import { makeContainer, makePod } from './test-fixtures.ts';

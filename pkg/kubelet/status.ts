@@ -1,11 +1,11 @@
 /** The whole status of a Pod: upstream kubelet's generateAPIPodStatus. Pure. */
 import type { PodStatus } from '../api/generated/core-v1.ts';
+import { qosClass } from '../apimachinery/qos.ts';
 import { formatTime } from '../apimachinery/time.ts';
 import { type ContainerStatusInput, containerStatuses } from './container-status.ts';
 import { podConditions } from './pod-conditions.ts';
 import { isTerminalPhase } from './pod-info.ts';
 import { type PodPhase, podPhase } from './pod-phase.ts';
-import { qosClass } from './qos.ts';
 
 export interface PodStatusInput extends ContainerStatusInput {
   readonly hostIPs: readonly string[];

@@ -1,0 +1,109 @@
+import { endpointSlices, endpoints, namespaces, priorityClasses, services } from '../api/resources.ts';
+import type { Input, KubeObject, ResourceType } from '../api/types.ts';
+import { semanticEqual } from '../apimachinery/deep-equal.ts';
+import { isStatusReason } from '../apimachinery/status-error.ts';
+import type { Client } from '../client/client.ts';
+
+/** The namespaces every cluster has. */
+const SYSTEM_NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-lease'];
+
+export interface KubernetesService {
+  /** The first address of the service range. */
+  readonly clusterIP: string;
+  /** Where API servers listen. */
+  readonly address: string;
+  readonly port: number;
+}
+
+async function ensure<T extends KubeObject>(client: Client, type: ResourceType<T>, object: Input<T>): Promise<void> {
+  try {
+    await client.create(type, object);
+  } catch (error) {
+    if (!isStatusReason(error, 'AlreadyExists')) throw error;
+  }
+}
+
+/** Creates the system namespaces; everything else of the start needs them. */
+export async function ensureNamespaces(client: Client): Promise<void> {
+  await Promise.all(SYSTEM_NAMESPACES.map((name) => ensure(client, namespaces, { metadata: { name } })));
+}
+
+/** The two priority classes that cannot be made by users. */
+export async function ensurePriorityClasses(client: Client): Promise<void> {
+  const classes = [
+    {
+      name: 'system-cluster-critical',
+      value: 2_000_000_000,
+      description:
+        'Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.',
+    },
+    {
+      name: 'system-node-critical',
+      value: 2_000_001_000,
+      description: 'Used for system critical pods that must not be moved from their current node.',
+    },
+  ];
+  await Promise.all(
+    classes.map(({ name, value, description }) =>
+      ensure(client, priorityClasses, {
+        metadata: { name },
+        value,
+        description,
+        preemptionPolicy: 'PreemptLowerPriority',
+      }),
+    ),
+  );
+}
+
+/** Keeps the Service `default/kubernetes` and its endpoints pointing at this API server. */
+export async function ensureKubernetesService(
+  client: Client,
+  { clusterIP, address, port }: KubernetesService,
+): Promise<void> {
+  const labels = { component: 'apiserver', provider: 'kubernetes' };
+  const metadata = { name: 'kubernetes', namespace: 'default' };
+  await ensure(client, services, {
+    metadata: { ...metadata, labels },
+    spec: {
+      type: 'ClusterIP',
+      clusterIP,
+      ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: port }],
+    },
+  });
+  const ports = [{ name: 'https', port, protocol: 'TCP' }];
+  const mirror = { 'endpointslice.kubernetes.io/skip-mirror': 'true' };
+  await replace(client, endpoints, {
+    metadata: { ...metadata, labels: mirror },
+    subsets: [{ addresses: [{ ip: address }], ports }],
+  });
+  await replace(client, endpointSlices, {
+    metadata: { ...metadata, labels: { 'kubernetes.io/service-name': 'kubernetes' } },
+    addressType: address.includes(':') ? 'IPv6' : 'IPv4',
+    endpoints: [{ addresses: [address], conditions: { ready: true } }],
+    ports,
+  });
+}
+
+/** Creates the object, or changes the one there is when what is wanted differs. */
+async function replace<T extends KubeObject>(client: Client, type: ResourceType<T>, wanted: Input<T>): Promise<void> {
+  const { name = '', namespace, labels } = (wanted as Input<KubeObject>).metadata ?? {};
+  let current: T;
+  try {
+    current = await client.get(type, name, namespace);
+  } catch (error) {
+    if (!isStatusReason(error, 'NotFound')) throw error;
+    return ensure(client, type, wanted);
+  }
+  const content = (object: object): object => {
+    const { metadata: _m, kind: _k, apiVersion: _v, ...rest } = object as KubeObject;
+    return rest;
+  };
+  const next = {
+    ...current,
+    ...wanted,
+    metadata: { ...current.metadata, labels: { ...current.metadata.labels, ...labels } },
+  };
+  if (semanticEqual(content(current), content(next)) && semanticEqual(current.metadata.labels, next.metadata.labels))
+    return;
+  await client.update(type, next as Input<T>);
+}

@@ -1,0 +1,196 @@
+import { isIPv6 } from 'node:net';
+import { loadDescriptions } from '../api/descriptions.ts';
+import { defaultAdmission } from '../apiserver/admission/chain.ts';
+import { ApiCore } from '../apiserver/api-core.ts';
+import { ApiServer, type ServingTls } from '../apiserver/api-server.ts';
+import { Authenticator } from '../apiserver/authn/authenticator.ts';
+import { boundObjectsOf } from '../apiserver/authn/bound-objects.ts';
+import { ServiceAccountTokenAuthenticator } from '../apiserver/authn/service-account-token.ts';
+import { DEFAULT_ISSUER, TokenIssuer } from '../apiserver/authn/token-issuer.ts';
+import { LOOPBACK_USER, type UserInfo } from '../apiserver/authn/user.ts';
+import { createAuthorization } from '../apiserver/authz/authorization.ts';
+import { ensureBootstrapPolicy } from '../apiserver/authz/policy-reconcile.ts';
+import { Connector } from '../apiserver/connect/connector.ts';
+import { Discovery } from '../apiserver/http/discovery.ts';
+import { HealthChecks } from '../apiserver/http/health.ts';
+import { OpenApi } from '../apiserver/http/openapi.ts';
+import { InProcessClient, informerSource } from '../apiserver/in-process-client.ts';
+import { ManagedFields } from '../apiserver/operations/managed-fields.ts';
+import { ResourceOperations } from '../apiserver/operations/resource-operations.ts';
+import { ResourceRegistry } from '../apiserver/resource-registry.ts';
+import { EventExpiry } from '../apiserver/storage/event-expiry.ts';
+import { Store } from '../apiserver/storage/store.ts';
+import { virtualResources, withTokenSubresource } from '../apiserver/virtual-resources.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Component } from '../base/component.ts';
+import { addressAt, type CIDR, formatAddress } from '../base/ip.ts';
+import type { Logger } from '../base/log.ts';
+import type { Paths } from '../base/paths.ts';
+import { versionInfo } from '../base/version.ts';
+import type { Client } from '../client/client.ts';
+import { openLibsqlDatastore } from '../datastore/libsql/libsql-datastore.ts';
+import type { CertificateManager, Certificates } from '../pki/certificates.ts';
+import { ensureSigningKey } from '../pki/signing-key.ts';
+import { builtinDescriptors } from '../registry/builtin.ts';
+import { ensureKubernetesService, ensureNamespaces, ensurePriorityClasses } from './bootstrap-objects.ts';
+
+export interface ControlPlaneOptions {
+  readonly paths: Paths;
+  readonly bindAddress: string;
+  readonly port: number;
+  /** Where members of the cluster reach the API server. */
+  readonly advertiseAddress: string;
+  readonly serviceCIDR: CIDR;
+  readonly nodePorts: { readonly first: number; readonly last: number };
+  readonly certificates: CertificateManager;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** The process cannot go on: the datastore is gone. */
+  readonly onFatal: (error: Error) => void;
+}
+
+/** Datastore, API server and what they need to be of use: everything of a server but controllers and node. */
+export class ControlPlane implements Component {
+  readonly name = 'control-plane';
+  readonly #options: ControlPlaneOptions;
+  readonly #closers: (() => Promise<void> | void)[] = [];
+  #core: ApiCore | undefined;
+
+  constructor(options: ControlPlaneOptions) {
+    this.#options = options;
+  }
+
+  /** The API without a network. Throws before `start` has resolved. */
+  get core(): ApiCore {
+    if (this.#core === undefined) throw new Error('the API was asked for before it was started');
+    return this.#core;
+  }
+
+  /** A client of a component in this process, acting as `user`. */
+  client(user: UserInfo): Client {
+    return new InProcessClient(this.core, user);
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    const { paths, clock, log, certificates } = this.#options;
+    const [datastore, signingKey] = await Promise.all([
+      openLibsqlDatastore({
+        path: paths.database,
+        nativeDir: paths.native,
+        log: log.child('datastore'),
+        clock,
+        onFatal: this.#options.onFatal,
+      }),
+      ensureSigningKey(paths),
+    ]);
+    this.#closers.push(() => datastore.close());
+    const store = await Store.open(datastore);
+    this.#closers.push(() => store.close());
+
+    const registry = new ResourceRegistry(builtinDescriptors);
+    const informers = informerSource(store, registry);
+    const authorization = createAuthorization(informers);
+    const objects = boundObjectsOf(informers);
+    const audiences = [DEFAULT_ISSUER];
+    const issuer = new TokenIssuer({
+      key: signingKey,
+      issuer: DEFAULT_ISSUER,
+      audiences,
+      clock,
+      extendExpiration: true,
+    });
+    const authenticator = new Authenticator({
+      tokens: [
+        new ServiceAccountTokenAuthenticator({
+          publicKeys: [signingKey.publicKey],
+          issuers: [DEFAULT_ISSUER],
+          audiences,
+          objects,
+          clock,
+        }),
+      ],
+      anonymousAuth: true,
+      clock,
+    });
+    for (const descriptor of virtualResources({ authorization, authenticator })) registry.set(descriptor);
+    for (const descriptor of builtinDescriptors) {
+      if (descriptor.type.resource === 'serviceaccounts')
+        registry.set(withTokenSubresource(descriptor, issuer, objects));
+    }
+
+    const managedFields = new ManagedFields(clock);
+    const admission = defaultAdmission(store, { ...this.#options, random: Math.random });
+    const operations = new ResourceOperations({ store, admission, clock, trackFields: managedFields.track });
+    const core = new ApiCore({ registry, operations, authorizer: authorization.authorizer, managedFields, clock });
+    this.#core = core;
+
+    const own = this.client(LOOPBACK_USER);
+    await ensureNamespaces(own);
+    await Promise.all([
+      ensureBootstrapPolicy(own, log),
+      ensurePriorityClasses(own),
+      ensureKubernetesService(own, {
+        clusterIP: formatAddress(addressAt(this.#options.serviceCIDR, 1n)),
+        address: this.#options.advertiseAddress,
+        port: this.#options.port,
+      }),
+    ]);
+    const expiry = new EventExpiry(own, clock, log.child('event-expiry'));
+    await expiry.start();
+    this.#closers.push(() => expiry.stop());
+
+    const server = this.#apiServer(core, authenticator, issuer, log);
+    await server.start();
+    this.#closers.push(() => server.stop());
+    this.#closers.push(certificates.onChange((renewed) => server.setTls(servingTls(renewed))));
+    signal.throwIfAborted();
+  }
+
+  #apiServer(core: ApiCore, authenticator: Authenticator, issuer: TokenIssuer, log: Logger): ApiServer {
+    const { advertiseAddress, bindAddress, port, certificates } = this.#options;
+    const host = isIPv6(advertiseAddress) ? `[${advertiseAddress}]` : advertiseAddress;
+    const { leaves, authorities } = certificates.current;
+    const kubelet = leaves['client-kube-apiserver'];
+    const jwks = '/openid/v1/jwks';
+    return new ApiServer({
+      core,
+      authenticator,
+      discovery: new Discovery(core.registry, `${host}:${port}`),
+      openapi: new OpenApi(core.registry, loadDescriptions, versionInfo.gitVersion),
+      health: new HealthChecks([
+        {
+          name: 'datastore',
+          probes: ['livez', 'readyz'],
+          run: async () => {
+            await core.operations.store.datastore.get('/registry/core/namespaces/default');
+          },
+        },
+      ]),
+      connector: new Connector(
+        core.operations.store,
+        { ca: authorities['server-ca'].certificate, cert: kubelet.certificate, key: kubelet.key },
+        log.child('connect'),
+      ),
+      version: versionInfo,
+      oidc: {
+        '/.well-known/openid-configuration': issuer.discoveryDocument(`https://${host}:${port}${jwks}`),
+        [jwks]: issuer.keySet(),
+      },
+      bindAddress,
+      port,
+      tls: servingTls(certificates.current),
+      log: log.child('apiserver'),
+    });
+  }
+
+  async ready(): Promise<void> {}
+
+  async stop(): Promise<void> {
+    for (let close = this.#closers.pop(); close !== undefined; close = this.#closers.pop()) await close();
+  }
+}
+
+function servingTls({ leaves, authorities }: Certificates): ServingTls {
+  const serving = leaves['serving-kube-apiserver'];
+  return { key: serving.key, cert: serving.certificate, clientCA: authorities['client-ca'].certificate };
+}
