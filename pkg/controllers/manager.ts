@@ -1,0 +1,75 @@
+/** The controller manager: every controller as one component, started together. */
+import type { ResourceType } from '../api/types.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Component } from '../base/component.ts';
+import type { Logger } from '../base/log.ts';
+import type { Client } from '../client/client.ts';
+import type { EventRecorder } from '../client/events.ts';
+import type { ControllerContext } from './controller.ts';
+import { createDeploymentController } from './deployment/deployment.ts';
+import { createEndpointsController } from './endpointslice/endpoints.ts';
+import { createEndpointSliceController } from './endpointslice/endpointslice.ts';
+import { createGarbageCollector } from './garbage-collector/garbage-collector.ts';
+import type { MetadataSource } from './garbage-collector/metadata-source.ts';
+import { createNamespaceController } from './namespace.ts';
+import { createNodeIpamController } from './node/ipam.ts';
+import { createNodeLifecycleController } from './node/lifecycle.ts';
+import { createTaintEvictionController } from './node/taint-eviction.ts';
+import { createPodGarbageCollector } from './pod-gc.ts';
+import { createReplicaSetController, createReplicationController } from './replicaset/replicaset.ts';
+import { createRootCAPublisher } from './root-ca.ts';
+import { createServiceAccountController } from './serviceaccount.ts';
+
+export interface ControllerManagerOptions {
+  readonly client: Client;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** The recorder under whose name a controller's events appear (`deployment-controller`). */
+  recorderFor(controller: string): EventRecorder;
+  /** The cluster's CA bundle in PEM, published to every namespace. */
+  readonly rootCA: string;
+  /** One block per address family, from which nodes get their Pod addresses. */
+  readonly clusterCIDRs: readonly string[];
+  /** The metadata of all objects, for the garbage collector. */
+  readonly metadata: MetadataSource;
+  /** Every resource that is namespaced and can be listed and deleted, custom ones included. */
+  listNamespacedResources(): Promise<readonly ResourceType[]> | readonly ResourceType[];
+}
+
+/** All controllers; it is ready when each has seen what there is. */
+export function createControllerManager(options: ControllerManagerOptions): Component {
+  const { client, clock, log } = options;
+  const as = (controller: string): ControllerContext => ({
+    client,
+    clock,
+    log,
+    recorder: options.recorderFor(controller),
+  });
+  const controllers = [
+    createServiceAccountController(as('serviceaccount-controller')),
+    createRootCAPublisher(as('root-ca-certificate-publisher'), options.rootCA),
+    createNamespaceController(as('namespace-controller'), options),
+    createNodeIpamController(as('cidrAllocator'), options),
+    createNodeLifecycleController(as('node-controller')),
+    createTaintEvictionController(as('taint-eviction-controller')),
+    createDeploymentController(as('deployment-controller')),
+    createReplicaSetController(as('replicaset-controller')),
+    createReplicationController(as('replication-controller')),
+    createEndpointSliceController(as('endpoint-slice-controller')),
+    createEndpointsController(as('endpoint-controller')),
+    createGarbageCollector(as('garbage-collector-controller'), options.metadata),
+    createPodGarbageCollector(as('pod-garbage-collector')),
+  ];
+  return {
+    name: 'controller-manager',
+    async start(signal) {
+      for (const controller of controllers) await controller.start(signal);
+    },
+    async ready() {
+      await Promise.all(controllers.map((controller) => controller.ready()));
+    },
+    async stop() {
+      await Promise.all(controllers.map((controller) => controller.stop()));
+    },
+  };
+}
