@@ -1,0 +1,15 @@
+/** Names of what kedge's network puts on a host. Everything here is removed again by teardown. */
+
+/** The bridge Pods are attached to. */
+export const BRIDGE = 'cni0';
+/** The CNI network's name: host-local keeps leases and libcni caches results under it. */
+export const CNI_NETWORK = 'kedge';
+export const CNI_CONFIG_FILE = '10-kedge.conflist';
+/** The Service proxy's nft tables, one per address family. */
+export const PROXY_TABLE = 'kedge-proxy';
+/** The nft table of Pod traffic: masquerade and host ports. */
+export const POD_TABLE = 'kedge-pods';
+/** Label of the address on `lo` at which the cluster DNS answers. */
+export const DNS_ADDRESS_LABEL = 'lo:kedge-dns';
+/** Comment of the rules put into the host's own iptables FORWARD chain. */
+export const FORWARD_COMMENT = 'kedge pods';

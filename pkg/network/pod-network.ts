@@ -1,0 +1,152 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import type { Node } from '../api/generated/core-v1.ts';
+import { nodes, pods } from '../api/resources.ts';
+import { deepEqual } from '../apimachinery/deep-equal.ts';
+import { writeFileAtomic } from '../base/atomic-file.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Component } from '../base/component.ts';
+import { errorText, type Logger } from '../base/log.ts';
+import { pathsFor, RUN_DIR } from '../base/paths.ts';
+import type { Client } from '../client/client.ts';
+import { exec } from '../host/exec.ts';
+import { NftTableKeeper } from '../host/nft.ts';
+import { readSysctl, writeSysctl } from '../host/sysctl.ts';
+import { planCniConfig } from './cni-config.ts';
+import { acceptForwarding } from './forward-accept.ts';
+import { applyKernelSettings } from './kernel-settings.ts';
+import { BRIDGE, CNI_CONFIG_FILE, CNI_NETWORK, POD_TABLE } from './names.ts';
+import { hostPortsOf, planPodTable } from './pod-table.ts';
+import { Resync } from './resync.ts';
+
+export interface PodNetworkOptions {
+  readonly client: Client;
+  readonly nodeName: string;
+  readonly dataDir: string;
+  /** RUN_DIR unless given. */
+  readonly runDir?: string;
+  /** The cluster's Pod CIDRs, at most one per family. */
+  readonly clusterCIDRs: readonly string[];
+  /** Bytes; the kernel's default when left out. An overlay network makes it smaller. */
+  readonly mtu?: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Names on the host, for hosts that carry several nodes (tests). */
+  readonly names?: { readonly bridge: string; readonly network: string; readonly table: string };
+}
+
+const MIN_INTERVAL_MS = 100;
+
+/**
+ * The network of this node's Pods: when the node has its Pod CIDR, writes the CNI configuration (containerd reads it at
+ * once and the kubelet reports the node's network ready), makes the host route and masquerade for Pods, and keeps host
+ * ports. `ready` does not wait for a Pod CIDR: the node is registered by a component that is started later. `stop`
+ * leaves everything in place, for Pods outlive kedge; teardown.ts names what to remove.
+ */
+export function createPodNetwork(options: PodNetworkOptions): Component {
+  const { client, nodeName, clock } = options;
+  const log = options.log.child('pod-network');
+  const names = options.names ?? { bridge: BRIDGE, network: CNI_NETWORK, table: POD_TABLE };
+  const cniDir = pathsFor(options.dataDir).cniConf;
+  const leaseDir = join(options.runDir ?? RUN_DIR, 'cni');
+  const keepers = {
+    4: new NftTableKeeper('ip', names.table, exec),
+    6: new NftTableKeeper('ip6', names.table, exec),
+  };
+  const node = client.informer(nodes, { fieldSelector: `metadata.name=${nodeName}` });
+  const ownPods = client.informer(pods, { fieldSelector: `spec.nodeName=${nodeName}` });
+  const ipv6 = options.clusterCIDRs.some((cidr) => cidr.includes(':'));
+  let bridgeNetfilter = true;
+  let readyFor: readonly string[] = [];
+  const unsubscribe: (() => void)[] = [];
+
+  const resync = new Resync({
+    clock,
+    minIntervalMs: MIN_INTERVAL_MS,
+    work: sync,
+    onError: (error, retryMs) => log.warn('Pod network not in order', { error: errorText(error), retryMs }),
+  });
+
+  async function sync(): Promise<void> {
+    const podCIDRs = podCIDRsOf(node.get(nodeName));
+    if (podCIDRs.length === 0) return;
+    const first = !deepEqual(podCIDRs, readyFor);
+    if (first) {
+      await ensureBridge(names.bridge, options.mtu);
+      for (const cidr of podCIDRs) {
+        if (await acceptForwarding(cidr, exec)) log.info('iptables drops forwarded packets: Pods are let through');
+      }
+    }
+    const local = ownPods.list().filter((pod) => pod.spec.nodeName === nodeName);
+    for (const podCIDR of podCIDRs) {
+      const family = podCIDR.includes(':') ? 6 : 4;
+      const clusterCIDR = options.clusterCIDRs.find((cidr) => cidr.includes(':') === (family === 6)) ?? podCIDR;
+      const hostPorts = hostPortsOf(local, family);
+      const { bridge, table: tableName } = names;
+      const input = { family, podCIDR, clusterCIDR, bridge, hostPorts, bridgeNetfilter, tableName } as const;
+      await keepers[family].apply(planPodTable(input));
+    }
+    if (!first) return;
+    // Last: from now on containerd sets up Pods.
+    const { bridge, network } = names;
+    const config = planCniConfig({ podCIDRs, leaseDir, bridge, network, ...(options.mtu && { mtu: options.mtu }) });
+    await writeIfChanged(cniDir, `${JSON.stringify(config, undefined, 2)}\n`);
+    readyFor = podCIDRs;
+    log.info('Pod network ready', { podCIDRs: podCIDRs.join(',') });
+  }
+
+  return {
+    name: 'pod-network',
+    async start() {
+      ({ bridgeNetfilter } = await applyKernelSettings({ cores: availableParallelism(), ipv6 }, log));
+      unsubscribe.push(node.subscribe(() => resync.trigger()));
+      // A Pod matters here for its host ports only.
+      unsubscribe.push(
+        ownPods.subscribe((event) => {
+          const { containers, initContainers = [] } = event.object.spec;
+          const ports = [...containers, ...initContainers].flatMap((container) => container.ports ?? []);
+          if (ports.some(({ hostPort }) => hostPort)) resync.trigger();
+        }),
+      );
+    },
+    ready: () => Promise.resolve(),
+    async stop() {
+      for (const stop of unsubscribe.splice(0)) stop();
+      await resync.stop();
+    },
+  };
+}
+
+function podCIDRsOf(node: Node | undefined): string[] {
+  const { podCIDRs = [], podCIDR } = node?.spec ?? {};
+  return podCIDRs.length > 0 || !podCIDR ? [...podCIDRs] : [podCIDR];
+}
+
+/** Makes the bridge before the first Pod does, because settings of it have to be in place by then. */
+async function ensureBridge(name: string, mtu: number | undefined): Promise<void> {
+  if (!existsSync(`/sys/class/net/${name}`)) {
+    await exec([
+      'ip',
+      'link',
+      'add',
+      'name',
+      name,
+      ...(mtu === undefined ? [] : ['mtu', String(mtu)]),
+      'type',
+      'bridge',
+    ]);
+  }
+  await exec(['ip', 'link', 'set', 'dev', name, 'up']);
+  // The host's own requests to 127.0.0.1:<node port> leave by the bridge; pod-table.ts guards the other direction.
+  const setting = `net/ipv4/conf/${name}/route_localnet`;
+  if ((await readSysctl(setting)) === '0') await writeSysctl(setting, '1');
+}
+
+async function writeIfChanged(dir: string, text: string): Promise<void> {
+  const path = join(dir, CNI_CONFIG_FILE);
+  await mkdir(dir, { recursive: true });
+  if (existsSync(path) && (await readFile(path, 'utf8')) === text) return;
+  await writeFileAtomic(path, text, { mode: 0o644 });
+}

@@ -1,0 +1,36 @@
+import type { RunProgram } from '../host/nft.ts';
+import { removeForwarding } from './forward-accept.ts';
+import { BRIDGE, CNI_NETWORK, DNS_ADDRESS_LABEL, POD_TABLE, PROXY_TABLE } from './names.ts';
+
+/**
+ * Everything the network leaves on a host, in the form pkg/agent/teardown.ts removes it. The CNI configuration lies in
+ * the data directory and host-local's leases in the run directory. Kernel settings (forwarding, bridge netfilter,
+ * conntrack's limit) are not reset: others on the host may rely on them by now.
+ */
+export const NETWORK_LEFTOVERS = {
+  networkDevices: [BRIDGE],
+  cniNetworks: [CNI_NETWORK],
+  nftTables: [
+    { family: 'ip', name: PROXY_TABLE },
+    { family: 'ip6', name: PROXY_TABLE },
+    { family: 'ip', name: POD_TABLE },
+    { family: 'ip6', name: POD_TABLE },
+  ],
+} as const;
+
+/** The addresses with kedge's label in the output of `ip -json address show dev lo`, as `address/prefix`. */
+export function labelledAddresses(json: string): string[] {
+  if (json.trim() === '') return [];
+  const links = JSON.parse(json) as { addr_info?: { local: string; prefixlen: number; label?: string }[] }[];
+  return links
+    .flatMap((link) => link.addr_info ?? [])
+    .filter(({ label }) => label === DNS_ADDRESS_LABEL)
+    .map(({ local, prefixlen }) => `${local}/${prefixlen}`);
+}
+
+/** Removes what is neither a device nor a table of its own: the DNS address on `lo` and rules in the host's iptables. */
+export async function removeNetworkTraces(run: RunProgram): Promise<void> {
+  const listing = await run(['ip', '-json', 'address', 'show', 'dev', 'lo']);
+  for (const address of labelledAddresses(listing)) await run(['ip', 'address', 'del', address, 'dev', 'lo']);
+  await removeForwarding(run);
+}
