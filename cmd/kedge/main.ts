@@ -32,7 +32,8 @@ async function main(args: readonly string[]): Promise<number> {
 
 main(process.argv.slice(2)).then(
   (code) => {
-    process.exitCode = code;
+    // A command that ran may have set a code of its own.
+    if (code !== 0) process.exitCode = code;
   },
   (error: unknown) => {
     process.stderr.write(`kedge: unexpected failure: ${error instanceof Error ? error.stack : String(error)}\n`);

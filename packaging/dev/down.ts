@@ -1,5 +1,4 @@
-import { FOOTPRINT } from '../../pkg/agent/footprint.ts';
-import { teardown } from '../../pkg/agent/teardown.ts';
+import { removeNode } from '../../pkg/agent/remove-node.ts';
 import { OperatorError } from '../../pkg/base/component.ts';
 import { createLogger } from '../../pkg/base/log.ts';
 import { DEFAULT_DATA_DIR } from '../../pkg/base/paths.ts';
@@ -19,9 +18,7 @@ await runMain(async () => {
   if (daemon === undefined) say('no kedge server started by `npm run up` is running');
   else await step(`stopping kedge server (pid ${daemon.pid})`, () => stopDaemon(daemon));
   const log = createLogger({ level: 'warn', write: (line) => process.stderr.write(line), now: () => new Date() });
-  await step('removing Pods, mounts, network and firewall rules', () =>
-    teardown({ dataDir: DEFAULT_DATA_DIR, log, ...FOOTPRINT }),
-  );
+  await step('removing Pods, mounts, network and firewall rules', () => removeNode(DEFAULT_DATA_DIR, log));
   say(`nothing of kedge runs any more; its data is in ${DEFAULT_DATA_DIR} (delete it to start afresh)`);
   return 0;
 });

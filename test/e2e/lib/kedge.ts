@@ -9,8 +9,7 @@ import type { CommandResult } from '../../../packaging/dev/lib/command.ts';
 import { placeBusyboxImage } from '../../../packaging/dev/lib/hello-image.ts';
 import { ensureKubectl, type Kubectl, systemKubectl } from '../../../packaging/dev/lib/kubectl.ts';
 import { BUILD_DIR, ROOT } from '../../../packaging/dev/lib/project.ts';
-import { FOOTPRINT } from '../../../pkg/agent/footprint.ts';
-import { teardown } from '../../../pkg/agent/teardown.ts';
+import { removeNode } from '../../../pkg/agent/remove-node.ts';
 import { silentLogger } from '../../../pkg/base/log.ts';
 
 /** The executable under test: what `npm run build` makes. */
@@ -165,7 +164,7 @@ export class Kedge {
       await this.stop();
     } finally {
       this.#process = undefined;
-      await teardown({ dataDir: this.dataDir, log: silentLogger, ...FOOTPRINT });
+      await removeNode(this.dataDir, silentLogger);
       const logs = join(BUILD_DIR, 'e2e-logs');
       mkdirSync(logs, { recursive: true });
       renameLog(this.#logFile, join(logs, `${basename(process.argv[1] ?? 'test')}.log`));
