@@ -24,6 +24,11 @@ export function checkKey(key: string): void {
   }
 }
 
+/** Compares keys by the bytes of their UTF-8, which is the order of lists (`<` of JavaScript is another one). */
+export function compareKeys(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}
+
 /**
  * The least string that is greater, in byte order of UTF-8, than every string starting with `prefix`; undefined when
  * there is none (the empty prefix).

@@ -50,6 +50,17 @@ export class LogConnection {
     this.commits++;
   }
 
+  /** Gives at most `count` free pages back to the file system. */
+  async vacuum(count: number): Promise<void> {
+    try {
+      // `execute` would stop after the first page and leave the statement open.
+      await this.#client.executeMultiple(`PRAGMA incremental_vacuum(${count})`);
+    } catch (error) {
+      throw writeError(this.#path, error);
+    }
+    this.commits++;
+  }
+
   /** The rows of a query; throws DatastoreError `failed`. */
   async rows(sql: string, args: SqlArgs = []): Promise<readonly ArrayLike<unknown>[]> {
     try {

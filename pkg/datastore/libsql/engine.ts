@@ -2,7 +2,7 @@ import type { InStatement } from '@libsql/client/sqlite3';
 import { OperatorError } from '../../base/component.ts';
 import { errorText } from '../../base/log.ts';
 import { CompactedError, DatastoreError } from '../datastore.ts';
-import { prefixEnd } from '../keys.ts';
+import { compareKeys, prefixEnd } from '../keys.ts';
 import { blobOf, isDamage, LogConnection, openingError } from './connection.ts';
 import { createDatabaseFile, inspectDatabaseFile, keepDatabaseFiles } from './database-file.ts';
 import { coalesce, LazyBuffer, type LogRow } from './lazy-buffer.ts';
@@ -34,8 +34,8 @@ export class LogEngine {
   #revision = 0;
   #floor = 0;
   #ceiling = 0;
-  /** See `lost_from` in schema.ts; `saved`: on disk. If not, opening the file again would find the same. */
-  #lost = { from: 0, to: 0, saved: true };
+  /** See schema.ts; `saved`: on disk. What is not saved is found again when the file is opened again. */
+  #lost: { after: number; before: number; saved: boolean }[] = [];
 
   private constructor(db: LogConnection) {
     this.#db = db;
@@ -70,19 +70,19 @@ export class LogEngine {
   }
 
   async #load(): Promise<void> {
-    const meta = new Map<unknown, number>();
-    for (const row of await this.#db.rows(SQL.meta)) meta.set(row[0], Number(row[1]));
-    const number = (name: string): number => meta.get(name) ?? 0;
-    this.#floor = number('floor');
-    this.#ceiling = number('ceiling');
-    this.#lost = { from: number('lost_from'), to: number('lost_to'), saved: true };
-    const newest = Math.max(Number(await this.#db.scalar(SQL.newest)), this.#floor, this.#lost.to);
-    this.#revision = newest;
-    if (this.#ceiling <= newest) return;
-    // There was no clean close. An earlier gap that is not compacted away yet becomes part of this one.
+    for (const row of await this.#db.rows(SQL.meta)) {
+      if (row[0] === 'floor') this.#floor = Number(row[1]);
+      if (row[0] === 'ceiling') this.#ceiling = Number(row[1]);
+    }
+    for (const row of await this.#db.rows(SQL.lost)) {
+      this.#lost.push({ after: Number(row[0]), before: Number(row[1]), saved: true });
+    }
+    const newest = Number(await this.#db.scalar(SQL.newest));
+    this.#revision = Math.max(newest, this.#floor, ...this.#lost.map((gap) => gap.before));
+    if (this.#ceiling <= this.#revision) return;
+    // There was no clean close.
+    this.#lost.push({ after: this.#revision, before: this.#ceiling + 1, saved: false });
     this.#revision = this.#ceiling + 1;
-    const from = this.#lost.to > this.#floor ? this.#lost.from : newest;
-    this.#lost = { from, to: this.#revision, saved: false };
   }
 
   /** Decides a group of writes in order and commits those that won, with everything pending, in one transaction. */
@@ -132,11 +132,13 @@ export class LogEngine {
     const statements: InStatement[] = [];
     if (rows.length > 0) statements.push(insertStatement(rows));
     if (ceiling !== this.#ceiling) statements.push(setMeta('ceiling', ceiling));
-    if (!this.#lost.saved) statements.push(setMeta('lost_from', this.#lost.from), setMeta('lost_to', this.#lost.to));
+    for (const { after, before, saved } of this.#lost) {
+      if (!saved) statements.push({ sql: SQL.addLost, args: [after, before] });
+    }
     if (statements.length === 0) return;
     await this.#db.transaction(statements);
     this.#ceiling = ceiling;
-    this.#lost.saved = true;
+    for (const gap of this.#lost) gap.saved = true;
     this.#lazy.clear();
   }
 
@@ -160,8 +162,7 @@ export class LogEngine {
     const revision = args.revision ?? this.#revision;
     this.#checkRevision(revision);
     await this.#settle(args.prefix);
-    // Keys have no NUL, so the next possible key after `after` is `after` + NUL.
-    const range = [args.after === undefined ? args.prefix : `${args.after}\0`, upperBound(args.prefix), revision];
+    const range = [lowerBound(args.prefix, args.after), upperBound(args.prefix), revision];
     const found = await this.#db.json<[string, number, number, number]>(SQL.list, [...range, args.limit + 1]);
     const piece = takePiece(found.slice(0, args.limit), ([, , , size]) => size);
     const more = piece.length < found.length;
@@ -220,8 +221,10 @@ export class LogEngine {
         { sql: SQL.dropReplaced, args: [this.#floor, floor] },
         { sql: SQL.dropDeletions, args: [this.#floor, floor] },
         setMeta('floor', floor),
+        { sql: SQL.dropLost, args: [floor] },
       ]);
       this.#floor = floor;
+      this.#lost = this.#lost.filter((gap) => gap.before > floor);
       if (floor < target) return { floor, done: false };
     }
     return { floor: this.#floor, done: !(await this.#vacuum()) };
@@ -231,8 +234,8 @@ export class LogEngine {
   async #vacuum(): Promise<boolean> {
     const { pages, freePages } = await this.#db.pages();
     if (freePages < VACUUM_MIN_PAGES || freePages * 2 < pages) return false;
-    await this.#db.transaction([`PRAGMA incremental_vacuum(${VACUUM_STEP_PAGES})`]);
-    return true;
+    await this.#db.vacuum(VACUUM_STEP_PAGES);
+    return (await this.#db.pages()).freePages < freePages;
   }
 
   async stats(): Promise<LogStats> {
@@ -260,7 +263,8 @@ export class LogEngine {
       throw new DatastoreError('future-revision', message);
     }
     if (revision < this.#floor) throw new CompactedError(revision, this.#floor);
-    if (revision > this.#lost.from && revision < this.#lost.to) throw new CompactedError(revision, this.#lost.to);
+    const gap = this.#lost.find(({ after, before }) => revision > after && revision < before);
+    if (gap !== undefined) throw new CompactedError(revision, gap.before);
   }
 }
 
@@ -283,6 +287,11 @@ function takePiece<Item>(items: readonly Item[], sizeOf: (item: Item) => number 
     return bytes > MAX_PIECE_BYTES && index > 0;
   });
   return end === -1 ? [...items] : items.slice(0, end);
+}
+
+/** The least possible key with `prefix` and above `after`: keys have no NUL, so the next one after a key is it + NUL. */
+function lowerBound(prefix: string, after: string | undefined): string {
+  return after === undefined || compareKeys(after, prefix) < 0 ? prefix : `${after}\0`;
 }
 
 function upperBound(prefix: string): string | Uint8Array {

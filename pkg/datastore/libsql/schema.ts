@@ -4,12 +4,13 @@
  * `log` is append-only: every create, update and delete inserts one row whose id is the revision; the newest row of a key
  * is its state. `deleted` stands in the index so that counting and listing keys never touches the rows themselves.
  *
- * `meta` holds numbers:
+ * `meta` holds two numbers:
  * - `floor`: history before this revision is compacted away; the state *at* it is complete.
  * - `ceiling`: no lazy write ever got a revision above it. Lazy writes get revisions that are not on disk yet, so after a
  *   crash numbering goes on above the ceiling. A clean close sets it to the newest revision.
- * - `lost_from`, `lost_to`: revisions between the two (exclusive) may have been given to lazy writes that a crash lost.
- *   Who has seen such a revision must list anew, so nothing can be read at it.
+ *
+ * `lost` holds a row for each crash above the floor: revisions between the two (exclusive) may have been given to lazy
+ * writes that are gone. Who has seen such a revision must list anew, so nothing can be read at it.
  */
 
 /** `PRAGMA application_id`: "kdge". */
@@ -35,7 +36,8 @@ export const CREATE_STATEMENTS: readonly string[] = [
    )`,
   'CREATE INDEX log_key ON log (key, rev, deleted)',
   'CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID',
-  "INSERT INTO meta (name, value) VALUES ('floor', 0), ('ceiling', 0), ('lost_from', 0), ('lost_to', 0)",
+  "INSERT INTO meta (name, value) VALUES ('floor', 0), ('ceiling', 0)",
+  'CREATE TABLE lost (after INTEGER PRIMARY KEY, before INTEGER NOT NULL)',
 ];
 
 /** Pages in the write-ahead log at which it is copied into the database: with journal_size_limit this bounds the WAL. */
@@ -65,6 +67,9 @@ export const SQL = {
     FROM json_each(?1)`,
   setMeta: 'UPDATE meta SET value = ?2 WHERE name = ?1',
   meta: 'SELECT name, value FROM meta',
+  lost: 'SELECT after, before FROM lost',
+  addLost: 'INSERT INTO lost (after, before) VALUES (?1, ?2)',
+  dropLost: 'DELETE FROM lost WHERE before <= ?1',
   newest: 'SELECT coalesce(max(rev), 0) FROM log',
   /** Arg: keys as JSON. The newest row of each key there is. */
   heads: `SELECT json_group_array(json_array(l.key, l.rev, l.create_rev, l.deleted))

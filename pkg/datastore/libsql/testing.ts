@@ -6,10 +6,25 @@ import { systemClock } from '../../base/clock.ts';
 import { silentLogger } from '../../base/log.ts';
 import { type LibsqlDatastore, type LibsqlOptions, openLibsqlDatastore } from './libsql-datastore.ts';
 
+type Hooks = Pick<TestContext, 'after'>;
+
+const cleanups = new WeakMap<Hooks, (() => unknown)[]>();
+
+/** Runs `clean` after the test, before what was registered earlier (`t.after` alone goes the other way round). */
+export function cleanUpAfter(t: Hooks, clean: () => unknown): void {
+  const stack = cleanups.get(t) ?? [];
+  stack.push(clean);
+  if (cleanups.has(t)) return;
+  cleanups.set(t, stack);
+  t.after(async () => {
+    for (const one of stack.reverse()) await one();
+  });
+}
+
 /** A temporary directory that is removed after the test. */
-export function temporaryDirectory(t: Pick<TestContext, 'after'>): string {
+export function temporaryDirectory(t: Hooks): string {
   const dir = mkdtempSync(join(tmpdir(), 'kedge-datastore-'));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  cleanUpAfter(t, () => rmSync(dir, { recursive: true, force: true }));
   return dir;
 }
 
@@ -23,13 +38,10 @@ export const testOptions: Omit<LibsqlOptions, 'path'> = {
 };
 
 /** A real datastore for a test: in a temporary directory unless `options.path` is given, closed and removed after it. */
-export async function openTestDatastore(
-  t: Pick<TestContext, 'after'>,
-  options: Partial<LibsqlOptions> = {},
-): Promise<LibsqlDatastore> {
+export async function openTestDatastore(t: Hooks, options: Partial<LibsqlOptions> = {}): Promise<LibsqlDatastore> {
   const path = options.path ?? join(temporaryDirectory(t), 'state.db');
   const store = await openLibsqlDatastore({ ...testOptions, ...options, path });
-  t.after(() => store.close());
+  cleanUpAfter(t, () => store.close());
   return store;
 }
 
