@@ -33,12 +33,15 @@ import { objectKey, resourcePrefix, type Store } from './storage/store.ts';
 export class InProcessClient implements Client {
   readonly #core: ApiCore;
   readonly #user: UserInfo;
-  readonly #informers: Pick<Client, 'informer'>;
+  readonly #own: Pick<Client, 'informer'>;
+  readonly #shared: Pick<Client, 'informer'> | undefined;
 
-  constructor(core: ApiCore, user: UserInfo) {
+  /** `informers`: another client whose informers this one shares, and whose right to watch counts for them. */
+  constructor(core: ApiCore, user: UserInfo, informers?: Pick<Client, 'informer'>) {
     this.#core = core;
     this.#user = user;
-    this.#informers = informerSource(core.operations.store, core.registry);
+    this.#shared = informers;
+    this.#own = informerSource(core.operations.store, core.registry);
   }
 
   async get<T extends KubeObject>(type: ResourceType<T>, name: string, namespace?: string): Promise<T> {
@@ -151,8 +154,9 @@ export class InProcessClient implements Client {
   }
 
   informer<T extends KubeObject>(type: ResourceType<T>, selector: InformerSelector = {}): Informer<T> {
+    if (this.#shared !== undefined) return this.#shared.informer(type, selector);
     this.#authorize('watch', this.#target(type, selector.namespace), '');
-    return this.#informers.informer(type, selector);
+    return this.#own.informer(type, selector);
   }
 
   #target(type: ResourceType, namespace: string | undefined, subresource?: string): Target {

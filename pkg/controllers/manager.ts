@@ -5,6 +5,7 @@ import type { Component } from '../base/component.ts';
 import type { Logger } from '../base/log.ts';
 import type { Client } from '../client/client.ts';
 import type { EventRecorder } from '../client/events.ts';
+import { createClusterRoleAggregationController } from './clusterrole-aggregation.ts';
 import type { ControllerContext } from './controller.ts';
 import { createDeploymentController } from './deployment/deployment.ts';
 import { createEndpointsController } from './endpointslice/endpoints.ts';
@@ -21,7 +22,8 @@ import { createRootCAPublisher } from './root-ca.ts';
 import { createServiceAccountController } from './serviceaccount.ts';
 
 export interface ControllerManagerOptions {
-  readonly client: Client;
+  /** The client of a controller: it acts as this service account of kube-system, with upstream's role for it. */
+  clientFor(serviceAccount: string): Client;
   readonly clock: Clock;
   readonly log: Logger;
   /** The recorder under whose name a controller's events appear (`deployment-controller`). */
@@ -38,26 +40,27 @@ export interface ControllerManagerOptions {
 
 /** All controllers; it is ready when each has seen what there is. */
 export function createControllerManager(options: ControllerManagerOptions): Component {
-  const { client, clock, log } = options;
-  const as = (controller: string): ControllerContext => ({
-    client,
+  const { clock, log } = options;
+  const as = (controller: string, serviceAccount = controller): ControllerContext => ({
+    client: options.clientFor(serviceAccount),
     clock,
     log,
     recorder: options.recorderFor(controller),
   });
   const controllers = [
-    createServiceAccountController(as('serviceaccount-controller')),
-    createRootCAPublisher(as('root-ca-certificate-publisher'), options.rootCA),
+    createServiceAccountController(as('service-account-controller')),
+    createRootCAPublisher(as('root-ca-cert-publisher'), options.rootCA),
+    createClusterRoleAggregationController(as('clusterrole-aggregation-controller')),
     createNamespaceController(as('namespace-controller'), options),
-    createNodeIpamController(as('cidrAllocator'), options),
+    createNodeIpamController(as('cidrAllocator', 'node-controller'), options),
     createNodeLifecycleController(as('node-controller')),
-    createTaintEvictionController(as('taint-eviction-controller')),
+    createTaintEvictionController(as('taint-eviction-controller', 'node-controller')),
     createDeploymentController(as('deployment-controller')),
     createReplicaSetController(as('replicaset-controller')),
     createReplicationController(as('replication-controller')),
-    createEndpointSliceController(as('endpoint-slice-controller')),
+    createEndpointSliceController(as('endpoint-slice-controller', 'endpointslice-controller')),
     createEndpointsController(as('endpoint-controller')),
-    createGarbageCollector(as('garbage-collector-controller'), options.metadata),
+    createGarbageCollector(as('garbage-collector-controller', 'generic-garbage-collector'), options.metadata),
     createPodGarbageCollector(as('pod-garbage-collector')),
   ];
   return {

@@ -66,9 +66,9 @@ export class ControlPlane implements Component {
     return this.#core;
   }
 
-  /** A client of a component in this process, acting as `user`. */
-  client(user: UserInfo): Client {
-    return new InProcessClient(this.core, user);
+  /** A client of a component in this process, acting as `user`; `informers` lends its informers. */
+  client(user: UserInfo, informers?: Pick<Client, 'informer'>): Client {
+    return new InProcessClient(this.core, user, informers);
   }
 
   async start(signal: AbortSignal): Promise<void> {

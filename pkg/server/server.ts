@@ -1,13 +1,18 @@
-import { hostname } from 'node:os';
-import { systemClock } from '../base/clock.ts';
+import { ALL_AUTHENTICATED, serviceAccountGroups, serviceAccountUsername } from '../apiserver/authn/user.ts';
+import { type Clock, systemClock } from '../base/clock.ts';
 import { type Component, Supervisor } from '../base/component.ts';
 import { addressAt, formatAddress, parseCIDR } from '../base/ip.ts';
 import { createLogger, errorText, type Logger } from '../base/log.ts';
 import { pathsFor } from '../base/paths.ts';
 import { writeKubeconfig } from '../bootstrap/kubeconfig.ts';
+import { createEventRecorder } from '../client/events.ts';
+import { createControllerManager } from '../controllers/manager.ts';
+import { detectNodeAddress } from '../host/node-address.ts';
 import { CertificateManager } from '../pki/certificates.ts';
+import { createScheduler } from '../scheduler/scheduler.ts';
 import type { ServerConfig } from './config.ts';
 import { ControlPlane } from './control-plane.ts';
+import { namespacedResources, objectMetadata } from './object-metadata.ts';
 
 /** Runs the server until it is asked to end. Throws OperatorError when it cannot start. */
 export async function runServer(config: ServerConfig): Promise<void> {
@@ -44,11 +49,11 @@ async function startServer(
   const paths = pathsFor(config.dataDir);
   const serviceCIDR = parseCIDR(config.serviceCIDR);
   if (serviceCIDR === undefined) throw new TypeError(`not a CIDR: ${config.serviceCIDR}`);
-  const advertiseAddress = config.advertiseAddress ?? config.node.ip ?? '127.0.0.1';
+  const advertiseAddress = config.advertiseAddress ?? config.node.ip ?? detectNodeAddress() ?? '127.0.0.1';
   const certificates = new CertificateManager({
     paths,
     subject: {
-      nodeName: config.node.name || hostname(),
+      nodeName: config.node.name,
       nodeIPs: [advertiseAddress],
       serviceIP: formatAddress(addressAt(serviceCIDR, 1n)),
       clusterDomain: config.clusterDomain,
@@ -72,7 +77,54 @@ async function startServer(
   });
   await supervisor.start(controlPlane);
   await supervisor.start(adminKubeconfig(config, certificates));
+  const shared: SharedParts = { config, supervisor, controlPlane, clock, log };
+  if (!config.disabled.controllerManager) await supervisor.start(controllerManager(shared, certificates));
+  if (!config.disabled.scheduler) await supervisor.start(scheduler(shared));
   log.info('kedge server is up', { port: config.httpsListenPort });
+}
+
+interface SharedParts {
+  readonly config: ServerConfig;
+  readonly supervisor: Supervisor;
+  readonly controlPlane: ControlPlane;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+function controllerManager(shared: SharedParts, certificates: CertificateManager): Component {
+  const { config, supervisor, controlPlane, clock, log } = shared;
+  const { store } = controlPlane.core.operations;
+  const { registry } = controlPlane.core;
+  const manager = controlPlane.client({
+    name: 'system:kube-controller-manager',
+    groups: [ALL_AUTHENTICATED],
+  });
+  return createControllerManager({
+    // As upstream: informers are shared and the manager's, writes are each controller's own.
+    clientFor: (account) =>
+      controlPlane.client(
+        {
+          name: serviceAccountUsername('kube-system', account),
+          groups: [...serviceAccountGroups('kube-system'), ALL_AUTHENTICATED],
+        },
+        manager,
+      ),
+    clock,
+    log: log.child('controller-manager'),
+    recorderFor: (component) =>
+      createEventRecorder({ client: manager, clock, log, component, signal: supervisor.signal }),
+    rootCA: certificates.current.authorities['server-ca'].certificate,
+    clusterCIDRs: [config.clusterCIDR],
+    metadata: objectMetadata(store, registry),
+    listNamespacedResources: () => namespacedResources(registry),
+  });
+}
+
+function scheduler({ supervisor, controlPlane, clock, log }: SharedParts): Component {
+  const client = controlPlane.client({ name: 'system:kube-scheduler', groups: [ALL_AUTHENTICATED] });
+  const component = 'default-scheduler';
+  const recorder = createEventRecorder({ client, clock, log, component, signal: supervisor.signal });
+  return createScheduler({ client, clock, log: log.child('scheduler'), recorder });
 }
 
 /** Writes the administrator's kubeconfig, again whenever the certificate in it is renewed. */

@@ -1,0 +1,60 @@
+import type { ResourceType } from '../api/types.ts';
+import { apiVersionOf } from '../api/types.ts';
+import { storageType } from '../apiserver/operations/resource-operations.ts';
+import type { ResourceRegistry } from '../apiserver/resource-registry.ts';
+import type { CacheEvent } from '../apiserver/storage/resource-cache.ts';
+import { resourcePrefix, type Store } from '../apiserver/storage/store.ts';
+import type { MetadataEvent, MetadataSource } from '../controllers/garbage-collector/metadata-source.ts';
+import type { Descriptor } from '../registry/descriptor.ts';
+
+/** The metadata of all objects but Events, read from the watch caches themselves. */
+export function objectMetadata(store: Store, registry: ResourceRegistry): MetadataSource {
+  let known = new Map<string, ResourceType>();
+  let generation = -1;
+  const typeOf = (prefix: string): ResourceType | undefined => {
+    if (generation !== registry.generation) {
+      generation = registry.generation;
+      known = new Map(
+        [...registry.all()].filter(isTracked).map((each) => [resourcePrefix(storageType(each)), storageType(each)]),
+      );
+    }
+    return known.get(prefix);
+  };
+  const prefixOf = (key: string): string => key.split('/', 4).join('/').concat('/');
+  return {
+    synced: () => Promise.resolve(),
+    subscribe(handler) {
+      for (const cache of store.caches()) {
+        const type = typeOf(cache.prefix);
+        if (type === undefined) continue;
+        for (const { object } of cache.list()) handler({ type: 'added', resource: type, object });
+      }
+      return store.subscribeAll((event) => {
+        const type = typeOf(prefixOf(event.stored.key));
+        if (type !== undefined) handler(translate(event, type));
+      });
+    },
+    resourceFor(apiVersion, kind) {
+      for (const descriptor of registry.all()) {
+        const { type } = descriptor;
+        if (type.kind === kind && apiVersionOf(type) === apiVersion && descriptor.virtual === undefined) return type;
+      }
+      return undefined;
+    },
+  };
+}
+
+const isTracked = ({ ttlSeconds, virtual }: Descriptor): boolean => ttlSeconds === undefined && virtual === undefined;
+
+const NAMES = { ADDED: 'added', MODIFIED: 'modified', DELETED: 'deleted' } as const;
+
+function translate({ type, stored }: CacheEvent, resource: ResourceType): MetadataEvent {
+  return { type: NAMES[type], resource, object: stored.object };
+}
+
+/** Every resource whose objects live in namespaces and can be listed and deleted; each storage once. */
+export function namespacedResources(registry: ResourceRegistry): ResourceType[] {
+  const deletable = (descriptor: Descriptor): boolean =>
+    descriptor.type.namespaced && descriptor.storedAs === undefined && descriptor.verbs.includes('deletecollection');
+  return [...registry.all()].filter(deletable).map(({ type }) => type);
+}
