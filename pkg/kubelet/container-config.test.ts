@@ -82,7 +82,12 @@ test('sandbox configuration', () => {
       containers: [makeContainer('app', { ports: [{ containerPort: 80, hostPort: 8080 }, { containerPort: 81 }] })],
     },
   });
-  const config = sandboxConfig(pod, 2, { podLogDir: '/var/log/pods', clusterDns: cluster, hostDns: host });
+  const config = sandboxConfig(pod, 2, {
+    podLogDir: '/var/log/pods',
+    clusterDns: cluster,
+    hostDns: host,
+    cgroupParent: podCgroup,
+  });
   assert.deepEqual(config.metadata, { name: 'web', uid: 'uid-1', namespace: 'default', attempt: 2 });
   assert.equal(config.logDirectory, '/var/log/pods/default_web_uid-1');
   assert.equal(config.portMappings?.length, 1);

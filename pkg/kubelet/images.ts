@@ -36,6 +36,9 @@ interface Failure {
   readonly message: string;
 }
 
+/** How long a failed pull shows as ErrImagePull before it becomes ImagePullBackOff. */
+const SHOW_ERROR_MS = 2000;
+
 /** The policy of a container without one: a moving tag is looked up every time. */
 function pullPolicy(container: Container): string {
   if (container.imagePullPolicy !== undefined) return container.imagePullPolicy;
@@ -109,8 +112,8 @@ export class ImageManager {
       this.#backoff.next(key, now);
       throw new ContainerStartError('ErrImagePull', errorText(error), {
         cause: error,
-        // Coming back at once only tells of the back-off, as upstream's next sync does.
-        retryAt: now,
+        // The error stands for a moment; after that the status tells of the back-off.
+        retryAt: now + SHOW_ERROR_MS,
       });
     }
   }

@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import type { Pod } from '../api/generated/core-v1.ts';
 import type { EnumValue, MessageInit } from '../cri/types.ts';
-import { podCgroup } from './cgroup-resources.ts';
 import { ANNOTATIONS, sandboxLabels } from './container-labels.ts';
 import { type ClusterDns, type DnsConfig, podDnsConfig } from './dns-config.ts';
 import { podHostname } from './pod-hostname.ts';
@@ -12,6 +11,8 @@ export interface SandboxSettings {
   readonly podLogDir: string;
   readonly clusterDns: ClusterDns;
   readonly hostDns: DnsConfig;
+  /** The cgroup the Pod's containers are put below. */
+  readonly cgroupParent: (pod: Pod) => string;
 }
 
 const PROTOCOLS: ReadonlySet<string> = new Set<EnumValue<'Protocol'>>(['TCP', 'UDP', 'SCTP']);
@@ -63,7 +64,7 @@ export function sandboxConfig(pod: Pod, attempt: number, settings: SandboxSettin
     labels: sandboxLabels(pod),
     annotations: { ...pod.metadata.annotations, [ANNOTATIONS.configSource]: 'api' },
     linux: {
-      cgroupParent: podCgroup(pod),
+      cgroupParent: settings.cgroupParent(pod),
       securityContext: sandboxSecurity(pod),
       sysctls: Object.fromEntries(sysctls),
     },
