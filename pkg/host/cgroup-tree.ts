@@ -94,19 +94,6 @@ export class CgroupTree {
     await Promise.all(this.#folders(path, [...this.#roots.keys()]).map(removeTree));
   }
 
-  /** The names of the cgroups directly below `path`, in the hierarchies with settings of ours. */
-  async children(path: string): Promise<string[]> {
-    const [folder] = this.#folders(path, this.#version === 2 ? [''] : ['memory', 'cpu']);
-    if (folder === undefined) return [];
-    try {
-      const entries = await readdir(folder, { withFileTypes: true });
-      return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
-    } catch (error) {
-      if (hasCode(error, 'ENOENT')) return [];
-      throw error;
-    }
-  }
-
   #folders(path: string, controllers: readonly string[]): string[] {
     const roots = new Set(
       controllers.map((controller) => this.#roots.get(controller)).filter((root) => root !== undefined),

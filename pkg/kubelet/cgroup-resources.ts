@@ -118,16 +118,16 @@ export function podCgroupLimits(pod: Pod): CgroupLimits {
   };
 }
 
-/** The root of all Pods' cgroups. */
-export const KUBEPODS = '/kubepods';
-
-const QOS_PARENT: Readonly<Record<QosClass, string>> = {
-  Guaranteed: KUBEPODS,
-  Burstable: `${KUBEPODS}/burstable`,
-  BestEffort: `${KUBEPODS}/besteffort`,
+const QOS_FOLDER: Readonly<Record<QosClass, string>> = {
+  Guaranteed: '',
+  Burstable: '/burstable',
+  BestEffort: '/besteffort',
 };
 
-/** The Pod's cgroup below the hierarchy's root (cgroupfs naming): `/kubepods/burstable/pod<uid>`. */
-export function podCgroup(pod: Pod): string {
-  return `${QOS_PARENT[qosClass(pod)]}/pod${pod.metadata.uid}`;
+/** Pods' cgroups below `root`, by quality of service: `''` for Guaranteed. */
+export const QOS_FOLDERS: readonly string[] = Object.values(QOS_FOLDER);
+
+/** The Pod's cgroup in the naming of the cgroupfs driver: `<root>/burstable/pod<uid>`. */
+export function podCgroup(root: string, pod: Pod): string {
+  return `${root}${QOS_FOLDER[qosClass(pod)]}/pod${pod.metadata.uid}`;
 }

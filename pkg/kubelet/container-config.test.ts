@@ -60,11 +60,10 @@ test('cgroup values', () => {
     spec: { containers: [makeContainer('a', { resources: { requests: { memory: '512Mi' } } })] },
   });
   assert.deepEqual([guaranteed, burstable, makePod()].map(qosClass), ['Guaranteed', 'Burstable', 'BestEffort']);
-  assert.deepEqual([guaranteed, burstable, makePod()].map(podCgroup), [
-    '/kubepods/poduid-1',
-    '/kubepods/burstable/poduid-1',
-    '/kubepods/besteffort/poduid-1',
-  ]);
+  assert.deepEqual(
+    [guaranteed, burstable, makePod()].map((pod) => podCgroup('/kubepods', pod)),
+    ['/kubepods/poduid-1', '/kubepods/burstable/poduid-1', '/kubepods/besteffort/poduid-1'],
+  );
   const gibibyte = 1 << 30;
   const scores = [guaranteed, burstable, makePod()].map((pod) =>
     oomScoreAdj(pod, pod.spec.containers[0] ?? makeContainer('x'), gibibyte),
@@ -86,7 +85,7 @@ test('sandbox configuration', () => {
     podLogDir: '/var/log/pods',
     clusterDns: cluster,
     hostDns: host,
-    cgroupParent: podCgroup,
+    cgroupParent: () => '/parent',
   });
   assert.deepEqual(config.metadata, { name: 'web', uid: 'uid-1', namespace: 'default', attempt: 2 });
   assert.equal(config.logDirectory, '/var/log/pods/default_web_uid-1');

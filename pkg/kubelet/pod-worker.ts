@@ -344,8 +344,9 @@ export class PodWorker {
     const { cgroups, probes, volumes } = this.#tools;
     probes.forget(this.uid);
     this.#report(this.#runtime());
-    await volumes.tearDown(this.uid);
     await cgroups.remove(this.uid);
+    // Last, because the Pod's folder is what a later kedge would know the rest by.
+    await volumes.tearDown(this.uid);
     this.#state = 'finished';
     this.#dirty = true;
   }

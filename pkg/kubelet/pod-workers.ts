@@ -102,13 +102,8 @@ export class PodWorkers {
   }
 
   async #findOrphans(): Promise<void> {
-    const { cgroups, paths, state } = this.#tools;
-    const found = new Set([
-      ...state.uids(),
-      ...(await readdir(paths.pods)),
-      ...(await readdir(paths.memory)),
-      ...(await cgroups.uids()),
-    ]);
+    const { paths, state } = this.#tools;
+    const found = new Set([...state.uids(), ...(await readdir(paths.pods)), ...(await readdir(paths.memory))]);
     for (const uid of found) if (!this.#workers.has(uid)) this.#orphans.add(uid);
   }
 
@@ -126,7 +121,7 @@ export class PodWorkers {
       await podRuntime.remove(stopped);
       await state.refresh(uid);
     }
-    await volumes.tearDown(uid);
     await cgroups.remove(uid);
+    await volumes.tearDown(uid);
   }
 }

@@ -74,6 +74,7 @@ export class VolumeManager {
     let refreshAt: number | undefined;
     const tokens = new Map<string, string>();
     const volumes = new Map<string, MountedVolume>();
+    await mkdir(this.#options.paths.pod(pod.metadata.uid), { recursive: true, mode: 0o750 });
     for (const volume of pod.spec.volumes ?? []) {
       try {
         for (const source of tokenSources(volume)) {
