@@ -118,6 +118,9 @@ export function podCgroupLimits(pod: Pod): CgroupLimits {
   };
 }
 
+/** The root of all Pods' cgroups unless the kubelet is told another. */
+export const KUBEPODS = '/kubepods';
+
 const QOS_FOLDER: Readonly<Record<QosClass, string>> = {
   Guaranteed: '',
   Burstable: '/burstable',

@@ -10,6 +10,7 @@ import { createEventRecorder } from '../client/events.ts';
 import type { CriClient } from '../cri/client.ts';
 import { type CgroupHost, detectCgroups } from '../host/cgroups.ts';
 import { Backoff } from './backoff.ts';
+import { KUBEPODS } from './cgroup-resources.ts';
 import { type ClusterDns, type DnsConfig, parseResolvConf } from './dns-config.ts';
 import type { PodPlace } from './field-ref.ts';
 import { ImageManager } from './images.ts';
@@ -118,7 +119,7 @@ class Kubelet implements Component {
     const volumes = new VolumeManager({ paths, clock, references, tokens, plugins });
     const cgroups = await createPodCgroups(
       this.#options.cgroups ?? detectCgroups(),
-      this.#options.cgroupRoot ?? '/kubepods',
+      this.#options.cgroupRoot ?? KUBEPODS,
     );
     const state = new RuntimeState({ runtime, clock, log });
     const onNetworkChange = (): void => this.#parts?.workers.wake();
