@@ -26,9 +26,10 @@ export class LogConnection {
     this.#path = path;
   }
 
-  /** Runs statements that make a new database. */
-  async define(statements: readonly string[]): Promise<void> {
-    for (const sql of statements) await this.#client.execute(sql);
+  /** Makes a new database: `settings` one by one, then `definitions` in one transaction. */
+  async define(settings: readonly string[], definitions: readonly string[]): Promise<void> {
+    for (const sql of settings) await this.#client.execute(sql);
+    await this.#client.batch([...definitions], 'write');
   }
 
   /** Locks the file for this process, applies the settings and checks the file; throws on damage. */

@@ -7,7 +7,7 @@ import { blobOf, isDamage, LogConnection, openingError } from './connection.ts';
 import { createDatabaseFile, inspectDatabaseFile, keepDatabaseFiles } from './database-file.ts';
 import { coalesce, LazyBuffer, type LogRow } from './lazy-buffer.ts';
 import type { Calls, LogStats, Opened, StoredEvent, StoredValue, WriteOp } from './protocol.ts';
-import { ABOVE_ALL_KEYS, CREATE_STATEMENTS, SQL } from './schema.ts';
+import { ABOVE_ALL_KEYS, CREATE_SETTINGS, CREATE_STATEMENTS, SQL } from './schema.ts';
 import { decideWrites, type Head, insertStatement, missingValues, outcomeOf } from './write-group.ts';
 
 /** Revisions reserved ahead for lazy writes; one in half as many lazy writes has to wait for the disk. */
@@ -271,7 +271,7 @@ export class LogEngine {
 async function createSchema(path: string): Promise<void> {
   const db = new LogConnection(path);
   try {
-    await db.define(CREATE_STATEMENTS);
+    await db.define(CREATE_SETTINGS, CREATE_STATEMENTS);
   } finally {
     db.close();
   }

@@ -85,7 +85,7 @@ export class LibsqlDatastore implements Datastore {
   /** Use openLibsqlDatastore. */
   constructor(link: WorkerLink, opened: Opened, options: LibsqlOptions, release: () => void) {
     this.#link = link;
-    this.#log = options.log.child('datastore');
+    this.#log = options.log;
     this.#clock = options.clock;
     this.#onFatal = options.onFatal;
     this.#release = release;

@@ -19,12 +19,12 @@ export const APPLICATION_ID = 0x6b646765;
 export const SCHEMA_VERSION = 1;
 
 /**
- * Statements that make a new database; `auto_vacuum` only has an effect before the first table. There is no write-ahead
- * log yet: libSQL keeps a closed connection's files open until its statements are garbage collected, so everything has to
- * be in the database file after each statement.
+ * Statements that make a new database. `auto_vacuum` only has an effect before anything is written. There is no
+ * write-ahead log yet: libSQL keeps a closed connection's files open until its statements are garbage collected, so
+ * everything has to be in the database file when the statements have run.
  */
+export const CREATE_SETTINGS: readonly string[] = ['PRAGMA auto_vacuum = INCREMENTAL'];
 export const CREATE_STATEMENTS: readonly string[] = [
-  'PRAGMA auto_vacuum = INCREMENTAL',
   `PRAGMA application_id = ${APPLICATION_ID}`,
   `PRAGMA user_version = ${SCHEMA_VERSION}`,
   `CREATE TABLE log (
