@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createClient } from '@libsql/client/sqlite3';
+import type { Benchmark } from '../../packaging/dev/lib/benchmark.ts';
 import { FakeClock, systemClock } from '../../pkg/base/clock.ts';
 import { type LibsqlDatastore, openLibsqlDatastore } from '../../pkg/datastore/libsql/libsql-datastore.ts';
 import { testOptions } from '../../pkg/datastore/libsql/testing.ts';
@@ -11,7 +12,7 @@ const VALUE_BYTES = 2048;
 /** Objects listed and read. */
 const OBJECTS = 10_000;
 
-export interface DatastoreFigures {
+interface DatastoreFigures {
   /** Commits of one row per second of libSQL alone on its thread, synchronous=FULL: the disk's limit for one writer. */
   readonly rawCommitsPerSecond: number;
   /** Durable creates per second by number of concurrent writers. */
@@ -30,7 +31,7 @@ export interface DatastoreFigures {
 }
 
 /** Measures the datastore on the disk of the temporary directory; `seconds` is how long each kind of write runs. */
-export async function measureDatastore(seconds = 2): Promise<DatastoreFigures> {
+async function measureDatastore(seconds = 2): Promise<DatastoreFigures> {
   const dir = mkdtempSync(join(tmpdir(), 'kedge-bench-'));
   try {
     const rss = process.memoryUsage.rss();
@@ -149,4 +150,28 @@ function timerDelays(): { stop(): number[] } {
   };
 }
 
-if (import.meta.main) console.log(await measureDatastore());
+/** What the datastore does on this disk, and what an idle node writes. */
+export const benchmark: Benchmark = {
+  name: 'Datastore',
+  async run() {
+    const figures = await measureDatastore();
+    const rate = (value: number): string => `${Math.round(value)}/s`;
+    return [
+      { what: 'libSQL alone, one row per commit', measured: rate(figures.rawCommitsPerSecond) },
+      ...figures.writes.map(({ writers, perSecond, perCommit }) => ({
+        what: `durable creates, ${writers} writers`,
+        measured: `${rate(perSecond)}, ${perCommit.toFixed(1)} per commit`,
+      })),
+      { what: 'lateness of timers at 200 writers, p99', measured: `${figures.mainThreadDelayMs.toFixed(1)} ms` },
+      { what: 'gets', measured: rate(figures.getsPerSecond) },
+      { what: `list of ${OBJECTS} objects`, measured: `${figures.listMs.toFixed(0)} ms` },
+      { what: `opening with ${OBJECTS} objects`, measured: `${figures.openMs.toFixed(0)} ms` },
+      {
+        what: 'fsyncs of a node that only renews its Lease',
+        measured: `${(figures.idleFsyncsPerMinute / 6).toFixed(2)} per 10 s`,
+        target: '≤ 1 per 10 s',
+      },
+      { what: 'growth of the process', measured: `${figures.rssMiB.toFixed(0)} MiB` },
+    ];
+  },
+};
