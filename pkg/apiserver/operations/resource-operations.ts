@@ -217,14 +217,16 @@ export class ResourceOperations {
       ...request,
     };
     await this.#admission.mutate(attributes);
-    if (part === undefined) descriptor.prepareForUpdate?.(draft, live, context);
+    // An action (`binding`) changes what no update may: it answers for its own change.
+    const whole = part === undefined || part.type === 'scale';
+    if (whole) descriptor.prepareForUpdate?.(draft, live, context);
     draft = storedForm(descriptor, draft);
     if (descriptor.generation && specChanged(draft, live)) {
       draft.metadata.generation = (live.metadata.generation ?? 0) + 1;
     }
     const errors = [...validateObjectMetaUpdate(draft, live)];
     if (part?.type === 'part') errors.push(...(part.validate?.(draft, live) ?? []));
-    else {
+    else if (whole) {
       errors.push(...(descriptor.validate?.(draft) ?? []), ...(descriptor.validateUpdate?.(draft, live) ?? []));
     }
     if (errors.length > 0) throw statusErrors.invalid(descriptor.type, live.metadata.name, errors);
