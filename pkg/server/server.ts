@@ -1,18 +1,30 @@
-import { ALL_AUTHENTICATED, serviceAccountGroups, serviceAccountUsername } from '../apiserver/authn/user.ts';
+import { nodeComponents } from '../agent/agent.ts';
+import {
+  ALL_AUTHENTICATED,
+  LOOPBACK_USER,
+  nodeUser,
+  serviceAccountGroups,
+  serviceAccountUsername,
+} from '../apiserver/authn/user.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { type Component, Supervisor } from '../base/component.ts';
 import { addressAt, formatAddress, parseCIDR } from '../base/ip.ts';
 import { createLogger, errorText, type Logger } from '../base/log.ts';
-import { pathsFor } from '../base/paths.ts';
+import { type Paths, PORTS, pathsFor } from '../base/paths.ts';
+import { versionInfo } from '../base/version.ts';
 import { writeKubeconfig } from '../bootstrap/kubeconfig.ts';
 import { createEventRecorder } from '../client/events.ts';
 import { createControllerManager } from '../controllers/manager.ts';
 import { detectNodeAddress } from '../host/node-address.ts';
+import { notifySystemd } from '../host/systemd.ts';
 import { CertificateManager } from '../pki/certificates.ts';
 import { createScheduler } from '../scheduler/scheduler.ts';
 import type { ServerConfig } from './config.ts';
 import { ControlPlane } from './control-plane.ts';
 import { namespacedResources, objectMetadata } from './object-metadata.ts';
+
+/** Upstream's default for a node. */
+const MAX_PODS = 110;
 
 /** Runs the server until it is asked to end. Throws OperatorError when it cannot start. */
 export async function runServer(config: ServerConfig): Promise<void> {
@@ -32,6 +44,8 @@ export async function runServer(config: ServerConfig): Promise<void> {
   const alive = setInterval(() => {}, 2 ** 30);
   try {
     await startServer(config, supervisor, log, fatal);
+    log.info('kedge server is ready');
+    await notifySystemd('READY=1');
     process.exitCode = await ended.promise;
   } finally {
     await supervisor.stop();
@@ -49,12 +63,13 @@ async function startServer(
   const paths = pathsFor(config.dataDir);
   const serviceCIDR = parseCIDR(config.serviceCIDR);
   if (serviceCIDR === undefined) throw new TypeError(`not a CIDR: ${config.serviceCIDR}`);
-  const advertiseAddress = config.advertiseAddress ?? config.node.ip ?? detectNodeAddress() ?? '127.0.0.1';
+  const nodeIP = config.node.ip ?? detectNodeAddress() ?? '127.0.0.1';
+  const advertiseAddress = config.advertiseAddress ?? nodeIP;
   const certificates = new CertificateManager({
     paths,
     subject: {
       nodeName: config.node.name,
-      nodeIPs: [advertiseAddress],
+      nodeIPs: [...new Set([nodeIP, advertiseAddress])],
       serviceIP: formatAddress(addressAt(serviceCIDR, 1n)),
       clusterDomain: config.clusterDomain,
       tlsSans: config.tlsSANs,
@@ -77,10 +92,13 @@ async function startServer(
   });
   await supervisor.start(controlPlane);
   await supervisor.start(adminKubeconfig(config, certificates));
+  log.info('the API is up', { port: config.httpsListenPort });
   const shared: SharedParts = { config, supervisor, controlPlane, clock, log };
   if (!config.disabled.controllerManager) await supervisor.start(controllerManager(shared, certificates));
   if (!config.disabled.scheduler) await supervisor.start(scheduler(shared));
-  log.info('kedge server is up', { port: config.httpsListenPort });
+  if (!config.disabled.agent) {
+    for (const component of node(shared, paths, nodeIP, certificates)) await supervisor.start(component);
+  }
 }
 
 interface SharedParts {
@@ -125,6 +143,39 @@ function scheduler({ supervisor, controlPlane, clock, log }: SharedParts): Compo
   const component = 'default-scheduler';
   const recorder = createEventRecorder({ client, clock, log, component, signal: supervisor.signal });
   return createScheduler({ client, clock, log: log.child('scheduler'), recorder });
+}
+
+/** The node beside the control plane. */
+function node(shared: SharedParts, paths: Paths, nodeIP: string, certificates: CertificateManager): Component[] {
+  const { config, controlPlane, clock, log } = shared;
+  const { leaves, authorities } = certificates.current;
+  const serving = leaves['serving-kubelet'];
+  // The node writes with its own rights; what it watches is in this process's memory already.
+  const client = controlPlane.client(nodeUser(config.node.name), controlPlane.client(LOOPBACK_USER));
+  return nodeComponents({
+    paths,
+    client,
+    node: {
+      name: config.node.name,
+      ips: [nodeIP],
+      labels: { ...config.node.labels, 'node-role.kubernetes.io/control-plane': 'true' },
+      taints: config.node.taints.map((taint) => ({ ...taint })),
+      maxPods: MAX_PODS,
+      port: PORTS.kubelet,
+      version: versionInfo.gitVersion,
+    },
+    kubeletTls: {
+      key: serving.key,
+      cert: serving.certificate,
+      clientCA: authorities['client-ca'].certificate,
+    },
+    clusterCIDR: config.clusterCIDR,
+    clusterDns: { address: config.clusterDNS, domain: config.clusterDomain },
+    runtimeSocket: config.node.containerRuntimeSocket,
+    resolvConf: config.node.resolvConf,
+    clock,
+    log,
+  });
 }
 
 /** Writes the administrator's kubeconfig, again whenever the certificate in it is renewed. */

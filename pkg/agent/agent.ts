@@ -1,0 +1,82 @@
+import type { Clock } from '../base/clock.ts';
+import { type Component, OperatorError } from '../base/component.ts';
+import type { Logger } from '../base/log.ts';
+import type { Paths } from '../base/paths.ts';
+import type { Client } from '../client/client.ts';
+import { type CriClient, createCriClient } from '../cri/client.ts';
+import { createKubelet } from '../kubelet/kubelet.ts';
+import type { NodeIdentity } from '../kubelet/node-object.ts';
+import type { KubeletTls } from '../kubelet/server.ts';
+import { createPodNetwork } from '../network/pod-network.ts';
+import { Containerd } from './containerd.ts';
+import { ImageImporter } from './images.ts';
+
+export interface AgentOptions {
+  readonly paths: Paths;
+  /** Acts as this node. */
+  readonly client: Client;
+  readonly node: NodeIdentity;
+  readonly kubeletTls: KubeletTls;
+  readonly clusterCIDR: string;
+  readonly clusterDns: { readonly address: string; readonly domain: string };
+  /** Socket of a runtime that is there already; kedge's own containerd when undefined. */
+  readonly runtimeSocket: string | undefined;
+  readonly resolvConf: string | undefined;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** The parts of a node, in the order in which they start. */
+export function nodeComponents(options: AgentOptions): Component[] {
+  const { paths, client, node, clock, log } = options;
+  const { runtime, cri } = containerRuntime(options);
+  return [
+    ...runtime,
+    createPodNetwork({
+      client,
+      nodeName: node.name,
+      dataDir: paths.dataDir,
+      clusterCIDRs: [options.clusterCIDR],
+      clock,
+      log,
+    }),
+    createKubelet({
+      client,
+      cri,
+      log,
+      clock,
+      node,
+      root: paths.kubelet,
+      tls: options.kubeletTls,
+      clusterDns: { servers: [options.clusterDns.address], domain: options.clusterDns.domain },
+      ...(options.resolvConf === undefined ? {} : { resolvConf: options.resolvConf }),
+    }),
+  ];
+}
+
+/** kedge's own containerd with its images, or a runtime that somebody else runs. */
+function containerRuntime(options: AgentOptions): { runtime: Component[]; cri: () => CriClient } {
+  const { paths, clock, log, runtimeSocket } = options;
+  if (runtimeSocket === undefined) {
+    const containerd = new Containerd({ dataDir: paths.dataDir, log, clock });
+    const importer = new ImageImporter({ dataDir: paths.dataDir, containerd, log, clock });
+    return { runtime: [containerd, importer], cri: () => containerd.client };
+  }
+  const client = createCriClient({ socketPath: runtimeSocket, clock });
+  const external: Component = {
+    name: 'container-runtime',
+    async start() {
+      try {
+        await client.runtime.version({});
+      } catch (error) {
+        const text = `no container runtime answers at ${runtimeSocket}: start it, or leave out --container-runtime-endpoint`;
+        throw new OperatorError(text, { cause: error });
+      }
+    },
+    async ready() {},
+    async stop() {
+      client.close();
+    },
+  };
+  return { runtime: [external], cri: () => client };
+}
