@@ -32,7 +32,7 @@ export function planCniConfig(input: CniConfigInput): object {
       {
         type: 'bridge',
         bridge: input.bridge ?? BRIDGE,
-        isDefaultGateway: true,
+        isGateway: true,
         // A Pod that reaches itself through its own Service leaves and enters by the same bridge port.
         hairpinMode: true,
         // After a reboot or a changed Pod CIDR the bridge may carry the gateway address of former times.

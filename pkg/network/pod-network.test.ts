@@ -19,7 +19,7 @@ test('CNI configuration of a node', () => {
       {
         type: 'bridge',
         bridge: 'cni0',
-        isDefaultGateway: true,
+        isGateway: true,
         hairpinMode: true,
         forceAddress: true,
         ipMasq: false,

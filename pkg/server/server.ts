@@ -16,12 +16,13 @@ import { writeKubeconfig } from '../bootstrap/kubeconfig.ts';
 import { createEventRecorder } from '../client/events.ts';
 import { createControllerManager } from '../controllers/manager.ts';
 import { detectNodeAddress } from '../host/node-address.ts';
-import { notifySystemd } from '../host/systemd.ts';
 import { CertificateManager } from '../pki/certificates.ts';
 import { createScheduler } from '../scheduler/scheduler.ts';
 import type { ServerConfig } from './config.ts';
 import { ControlPlane } from './control-plane.ts';
 import { namespacedResources, objectMetadata } from './object-metadata.ts';
+import { preflight } from './preflight.ts';
+import { notifyReady } from './systemd-notify.ts';
 
 /** Upstream's default for a node. */
 const MAX_PODS = 110;
@@ -33,6 +34,7 @@ export async function runServer(config: ServerConfig): Promise<void> {
     write: (line) => process.stderr.write(line),
     now: () => new Date(),
   });
+  await preflight(config);
   const supervisor = new Supervisor(log);
   const ended = Promise.withResolvers<number>();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => ended.resolve(0));
@@ -45,7 +47,7 @@ export async function runServer(config: ServerConfig): Promise<void> {
   try {
     await startServer(config, supervisor, log, fatal);
     log.info('kedge server is ready');
-    await notifySystemd('READY=1');
+    await notifyReady();
     process.exitCode = await ended.promise;
   } finally {
     await supervisor.stop();
