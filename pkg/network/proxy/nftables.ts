@@ -1,0 +1,206 @@
+import type { NftChain, NftSet, NftTable } from '../../host/nft-table.ts';
+import { PROXY_TABLE } from '../names.ts';
+import type { Backends, ExternalAddress, Protocol, Ruleset, ServiceEndpoint, VirtualService } from './ruleset.ts';
+
+/** The bit of a packet's mark that asks for masquerading; upstream kube-proxy's. */
+const MASQUERADE_MARK = '0x4000';
+const WITHOUT_MARK = '0xffffbfff';
+
+/**
+ * The nft table that carries a ruleset out. A packet finds its Service by one look-up in a verdict map, whatever the
+ * number of Services; a Service's chain picks an endpoint at random. Chains are named after what they serve:
+ * `svc/` every endpoint, `local/` those of this node, `ext/` requests from outside, `lb/` a balancer's allowed
+ * sources, `ep/` one endpoint that clients stay with.
+ */
+export function renderNftables(ruleset: Ruleset, tableName: string = PROXY_TABLE): NftTable {
+  return new Renderer(ruleset).table(tableName);
+}
+
+class Renderer {
+  readonly #ruleset: Ruleset;
+  readonly #ip: 'ip' | 'ip6';
+  readonly #sets = new Map<string, NftSet>();
+  readonly #chains = new Map<string, NftChain>();
+  readonly #addresses = new Map<string, string>();
+  readonly #nodePorts = new Map<string, string>();
+  readonly #refusedAddresses = new Map<string, string>();
+  readonly #refusedNodePorts = new Map<string, string>();
+  readonly #hairpin = new Map<string, string>();
+
+  constructor(ruleset: Ruleset) {
+    this.#ruleset = ruleset;
+    this.#ip = ruleset.family === 4 ? 'ip' : 'ip6';
+  }
+
+  table(name: string): NftTable {
+    this.#frame();
+    for (const service of this.#ruleset.services) this.#service(service);
+    return { family: this.#ip, name, sets: this.#sets, chains: this.#chains };
+  }
+
+  /** What is there whatever Services there are: the maps, and the chains at netfilter's hooks. */
+  #frame(): void {
+    const ip = this.#ip;
+    const { clusterCIDR, serviceCIDR } = this.#ruleset;
+    const address = ip === 'ip' ? 'ipv4_addr' : 'ipv6_addr';
+    const byAddress = `${address} . inet_proto . inet_service : verdict`;
+    const byPort = 'inet_proto . inet_service : verdict';
+    this.#sets.set('service-ips', { kind: 'map', type: byAddress, elements: this.#addresses });
+    this.#sets.set('node-ports', { kind: 'map', type: byPort, elements: this.#nodePorts });
+    this.#sets.set('refused-ips', { kind: 'map', type: byAddress, elements: this.#refusedAddresses });
+    this.#sets.set('refused-node-ports', { kind: 'map', type: byPort, elements: this.#refusedNodePorts });
+    this.#sets.set('hairpin', { kind: 'set', type: `${address} . ${address}`, elements: this.#hairpin });
+
+    const chain = (name: string, hook: string | undefined, ...rules: string[]): void => {
+      this.#chains.set(name, hook === undefined ? { rules } : { hook, rules });
+    };
+    const nat = (hook: string, priority: string): string =>
+      `type nat hook ${hook} priority ${priority}; policy accept;`;
+    const filter = (hook: string): string => `type filter hook ${hook} priority filter; policy accept;`;
+    chain(
+      'services',
+      undefined,
+      `${ip} daddr . meta l4proto . th dport vmap @service-ips`,
+      'fib daddr type local meta l4proto . th dport vmap @node-ports',
+    );
+    chain(
+      'refuse',
+      undefined,
+      `${ip} daddr . meta l4proto . th dport vmap @refused-ips`,
+      'fib daddr type local meta l4proto . th dport vmap @refused-node-ports',
+      // Whatever still has a cluster IP as its destination was translated by nobody; it must not leave the machine.
+      `${ip} daddr ${serviceCIDR} fib daddr type != local reject`,
+    );
+    chain('refuse-at-once', undefined, 'reject');
+    chain('masquerade', undefined, `meta mark set meta mark and ${WITHOUT_MARK}`, 'masquerade');
+    chain('prerouting', nat('prerouting', 'dstnat'), 'jump services');
+    chain('output', nat('output', '-100'), 'jump services');
+    chain(
+      'postrouting',
+      nat('postrouting', 'srcnat'),
+      `meta mark & ${MASQUERADE_MARK} != 0 goto masquerade`,
+      // Its reply would not pass the host: a Pod that got itself as its Service's endpoint.
+      `ct status dnat ${ip} saddr . ${ip} daddr @hairpin masquerade`,
+      `ct status dnat ct original ${ip} daddr ${serviceCIDR} ${ip} saddr != ${clusterCIDR} masquerade`,
+    );
+    for (const hook of ['input', 'forward', 'output'])
+      chain(`filter-${hook}`, filter(hook), 'ct state new jump refuse');
+  }
+
+  #service(service: VirtualService): void {
+    const { key, protocol, port, clusterIP, nodePort, externalAddresses } = service;
+    const internal = this.#backends(service, service.internal);
+    if (clusterIP !== undefined) this.#address(clusterIP, protocol, port, internal, service.internal);
+    if (nodePort === undefined && externalAddresses.length === 0) return;
+    const external = this.#external(service);
+    for (const outside of externalAddresses) {
+      const target = this.#allowed(key, outside, external);
+      this.#address(outside.address, protocol, port, target, service.external);
+    }
+    if (nodePort === undefined) return;
+    if (external === undefined) this.#refusedNodePorts.set(`${protocol} . ${nodePort}`, refusal(service.external));
+    else this.#nodePorts.set(`${protocol} . ${nodePort}`, `goto ${external}`);
+  }
+
+  #address(address: string, protocol: Protocol, port: number, chain: string | undefined, backends: Backends): void {
+    const key = `${address} . ${protocol} . ${port}`;
+    // Two Services may ask for one external address and port: the first has it.
+    if (this.#addresses.has(key) || this.#refusedAddresses.has(key)) return;
+    if (chain === undefined) this.#refusedAddresses.set(key, refusal(backends));
+    else this.#addresses.set(key, `goto ${chain}`);
+  }
+
+  /** The chain for requests from outside; undefined when nobody serves them. */
+  #external(service: VirtualService): string | undefined {
+    const ip = this.#ip;
+    const cluster = this.#endpoints('svc', service, service.cluster);
+    if (cluster === undefined) return undefined;
+    const mark = `meta mark set meta mark or ${MASQUERADE_MARK}`;
+    const name = `ext/${service.key}`;
+    const rules = [mark, `goto ${cluster}`];
+    if (service.externalLocal) {
+      const local = this.#endpoints('local', service, service.external.endpoints);
+      rules.splice(
+        0,
+        rules.length,
+        `${ip} saddr ${this.#ruleset.clusterCIDR} goto ${cluster}`,
+        `fib saddr type local ${mark} goto ${cluster}`,
+        local === undefined ? 'drop' : `goto ${local}`,
+      );
+    }
+    this.#chains.set(name, { rules });
+    return name;
+  }
+
+  /** The chain that lets an address's allowed sources through to `target`. */
+  #allowed(key: string, { address, allowedSources }: ExternalAddress, target: string | undefined): string | undefined {
+    if (target === undefined || allowedSources === undefined) return target;
+    const name = `lb/${key}/${address.replaceAll(':', '_')}`;
+    const pass = allowedSources.map((range) => `${this.#ip} saddr ${range} goto ${target}`);
+    this.#chains.set(name, { rules: [...pass, 'drop'] });
+    return name;
+  }
+
+  #backends(service: VirtualService, { endpoints }: Backends): string | undefined {
+    return this.#endpoints(endpoints === service.cluster ? 'svc' : 'local', service, endpoints);
+  }
+
+  /** The chain that picks one of `endpoints`; undefined when there is none. */
+  #endpoints(
+    prefix: 'svc' | 'local',
+    service: VirtualService,
+    endpoints: readonly ServiceEndpoint[],
+  ): string | undefined {
+    if (endpoints.length === 0) return undefined;
+    const name = `${prefix}/${service.key}`;
+    if (this.#chains.has(name)) return name;
+    for (const { address, local } of endpoints) if (local) this.#hairpin.set(`${address} . ${address}`, '');
+    const rules =
+      service.affinitySeconds === undefined
+        ? [this.#spread(service.protocol, endpoints)]
+        : this.#stay(service, service.affinitySeconds, endpoints);
+    this.#chains.set(name, { rules });
+    return name;
+  }
+
+  #spread(protocol: Protocol, endpoints: readonly ServiceEndpoint[]): string {
+    const [first] = endpoints;
+    if (endpoints.length === 1 && first !== undefined) return this.#translate(protocol, first);
+    const choices = endpoints.map(({ address, port }, index) => `${index} : ${address} . ${port}`);
+    const choice = `numgen random mod ${endpoints.length} map { ${choices.join(', ')} }`;
+    return `meta l4proto ${protocol} dnat ${this.#ip} to ${choice}`;
+  }
+
+  #translate(protocol: Protocol, { address, port }: ServiceEndpoint): string {
+    const host = this.#ip === 'ip' ? address : `[${address}]`;
+    return `meta l4proto ${protocol} dnat ${this.#ip} to ${host}:${port}`;
+  }
+
+  /** Each endpoint remembers its clients for a while; a client nobody remembers gets one at random. */
+  #stay(service: VirtualService, seconds: number, endpoints: readonly ServiceEndpoint[]): string[] {
+    const { key, protocol } = service;
+    const address = this.#ip === 'ip' ? 'ipv4_addr' : 'ipv6_addr';
+    const returning: string[] = [];
+    const choices: string[] = [];
+    endpoints.forEach((endpoint, index) => {
+      const id = `${key}/${endpoint.address.replaceAll(':', '_')}/${endpoint.port}`;
+      const clients = `clients/${id}/${seconds}`;
+      this.#sets.set(clients, {
+        kind: 'set',
+        type: address,
+        flags: ['dynamic', 'timeout'],
+        timeoutSeconds: seconds,
+        elements: new Map(),
+      });
+      const remember = `update @${clients} { ${this.#ip} saddr }`;
+      this.#chains.set(`ep/${id}`, { rules: [remember, this.#translate(protocol, endpoint)] });
+      returning.push(`${this.#ip} saddr @${clients} goto ep/${id}`);
+      choices.push(`${index} : goto ep/${id}`);
+    });
+    return [...returning, `numgen random mod ${endpoints.length} vmap { ${choices.join(', ')} }`];
+  }
+}
+
+function refusal({ otherwise }: Backends): string {
+  return otherwise === 'drop' ? 'drop' : 'goto refuse-at-once';
+}
