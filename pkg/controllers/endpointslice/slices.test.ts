@@ -71,7 +71,7 @@ test('a Service without Pods has one empty slice, which the first Pod fills', ()
     'endpointslice.kubernetes.io/managed-by': 'endpointslice-controller.k8s.io',
     'kubernetes.io/service-name': 's',
   });
-  assert.deepEqual([slice?.endpoints, slice?.ports], [[], []]);
+  assert.deepEqual([slice?.endpoints, slice?.ports], [undefined, undefined]);
   assert.deepEqual(world.plan(service({}, { team: 'x' }), []), [0, 0, 0]);
   assert.deepEqual(world.plan(service({}, { team: 'x' }), [pod(1)]), [0, 1, 0]);
   assert.deepEqual(world.slices[0]?.endpoints, [
@@ -102,7 +102,7 @@ test('the last endpoint goes: its slice becomes the empty one', () => {
   const world = new World();
   world.plan(service(), [pod(1)]);
   assert.deepEqual(world.plan(service(), []), [0, 1, 0]);
-  assert.deepEqual([world.slices[0]?.endpoints, world.slices[0]?.ports], [[], []]);
+  assert.deepEqual([world.slices[0]?.endpoints, world.slices[0]?.ports], [undefined, undefined]);
 });
 
 test('conditions', () => {

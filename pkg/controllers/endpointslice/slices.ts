@@ -186,8 +186,8 @@ function newSlice(
       ownerReferences: [controllerReference(service, { apiVersion: apiVersionOf(services), kind: services.kind })],
     },
     addressType,
-    endpoints,
-    ports,
+    ...(endpoints.length > 0 && { endpoints }),
+    ...(ports.length > 0 && { ports }),
   };
 }
 

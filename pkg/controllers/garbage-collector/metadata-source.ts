@@ -9,7 +9,8 @@ export interface MetadataEvent {
 
 /**
  * All objects of the cluster, custom resources included, as far as their metadata goes. An object that is served in
- * several versions comes once; Events, which own nothing and are owned by nothing, may be left out.
+ * several versions comes once. Left out may be Events, and changes (not deletions) of objects that have neither owner
+ * references nor a deletion timestamp, before and after.
  */
 export interface MetadataSource {
   /** Resolves when every object there was at the beginning has been told of. */
