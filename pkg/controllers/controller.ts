@@ -85,8 +85,9 @@ export function createController(spec: ControllerSpec, context: Pick<ControllerC
   }
 
   function onError(key: string, error: unknown): void {
-    // Someone else wrote in between: the daily bread of optimistic concurrency.
-    const level = isStatusReason(error, 'Conflict') ? 'debug' : 'warn';
+    // Someone else wrote or deleted in between: the daily bread of optimistic concurrency.
+    const isOvertaken = isStatusReason(error, 'Conflict') || isStatusReason(error, 'NotFound');
+    const level = isOvertaken ? 'debug' : 'warn';
     if (!abort.signal.aborted) log[level]('reconciling failed, trying again', { key, error: errorText(error) });
   }
 

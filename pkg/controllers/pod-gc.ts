@@ -74,10 +74,11 @@ export function createPodGarbageCollector(
       reason: 'DeletionByPodGC',
       message: 'PodGC: node no longer exists',
     };
-    const conditions = [...setCondition(pod.status.conditions, condition, formatTime(clock.now()))];
+    const conditions = setCondition(pod.status.conditions, condition, formatTime(clock.now()));
+    const { name, namespace = '', uid } = pod.metadata;
+    const body = { metadata: { uid }, status: { phase: 'Failed', conditions } };
     try {
-      const status = { ...pod.status, phase: 'Failed', conditions };
-      await client.update(pods, { ...pod, status }, { subresource: 'status' });
+      await client.patch(pods, name, { type: 'merge', body }, { namespace, subresource: 'status' });
     } catch (error) {
       if (!isStatusReason(error, 'NotFound')) throw error;
     }

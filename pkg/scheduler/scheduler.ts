@@ -36,8 +36,7 @@ export interface SchedulerOptions {
 }
 
 export function createScheduler(options: SchedulerOptions): Component {
-  const { client, clock, recorder, random = Math.random } = options;
-  const log = options.log.child('scheduler');
+  const { client, clock, log, recorder, random = Math.random } = options;
   const plugins = options.plugins ?? defaultPlugins(client);
   const cache = new NodeCache();
   const queue = new SchedulingQueue(

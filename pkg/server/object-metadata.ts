@@ -4,10 +4,15 @@ import { storageType } from '../apiserver/operations/resource-operations.ts';
 import type { ResourceRegistry } from '../apiserver/resource-registry.ts';
 import type { CacheEvent } from '../apiserver/storage/resource-cache.ts';
 import { resourcePrefix, type Store } from '../apiserver/storage/store.ts';
+import type { StoredObject } from '../apiserver/storage/stored-object.ts';
 import type { MetadataEvent, MetadataSource } from '../controllers/garbage-collector/metadata-source.ts';
 import type { Descriptor } from '../registry/descriptor.ts';
 
-/** The metadata of all objects but Events, read from the watch caches themselves. */
+/** Objects without these neither follow another nor hold one up: they are not even parsed. */
+const MARKS = ['"ownerReferences":', '"deletionTimestamp":'].map((mark) => Buffer.from(mark));
+const isMarked = ({ bytes }: StoredObject): boolean => MARKS.some((mark) => bytes.includes(mark));
+
+/** The metadata of the objects that the source has to tell of, read from the watch caches themselves. */
 export function objectMetadata(store: Store, registry: ResourceRegistry): MetadataSource {
   let known = new Map<string, ResourceType>();
   let generation = -1;
@@ -27,10 +32,15 @@ export function objectMetadata(store: Store, registry: ResourceRegistry): Metada
       for (const cache of store.caches()) {
         const type = typeOf(cache.prefix);
         if (type === undefined) continue;
-        for (const { object } of cache.list()) handler({ type: 'added', resource: type, object });
+        for (const stored of cache.list()) {
+          if (isMarked(stored)) handler({ type: 'added', resource: type, object: stored.object });
+        }
       }
       return store.subscribeAll((event) => {
-        const type = typeOf(prefixOf(event.stored.key));
+        const { stored, previous } = event;
+        const told = event.type === 'DELETED' || isMarked(stored) || (previous !== undefined && isMarked(previous));
+        if (!told) return;
+        const type = typeOf(prefixOf(stored.key));
         if (type !== undefined) handler(translate(event, type));
       });
     },

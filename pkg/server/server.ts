@@ -111,7 +111,11 @@ interface SharedParts {
   readonly log: Logger;
 }
 
-function controllerManager(shared: SharedParts, certificates: CertificateManager): Component {
+/** The controllers of this server, each with its own rights. */
+export function controllerManager(
+  shared: Omit<SharedParts, 'config'> & { readonly config: Pick<ServerConfig, 'clusterCIDR'> },
+  certificates: CertificateManager,
+): Component {
   const { config, supervisor, controlPlane, clock, log } = shared;
   const { store } = controlPlane.core.operations;
   const { registry } = controlPlane.core;
@@ -130,7 +134,7 @@ function controllerManager(shared: SharedParts, certificates: CertificateManager
         manager,
       ),
     clock,
-    log: log.child('controller-manager'),
+    log,
     recorderFor: (component) =>
       createEventRecorder({ client: manager, clock, log, component, signal: supervisor.signal }),
     rootCA: certificates.current.authorities['server-ca'].certificate,
@@ -140,7 +144,8 @@ function controllerManager(shared: SharedParts, certificates: CertificateManager
   });
 }
 
-function scheduler({ supervisor, controlPlane, clock, log }: SharedParts): Component {
+/** The scheduler of this server. */
+export function scheduler({ supervisor, controlPlane, clock, log }: Omit<SharedParts, 'config'>): Component {
   const client = controlPlane.client({ name: 'system:kube-scheduler', groups: [ALL_AUTHENTICATED] });
   const component = 'default-scheduler';
   const recorder = createEventRecorder({ client, clock, log, component, signal: supervisor.signal });

@@ -16,7 +16,7 @@ import { pathsFor } from '../../../pkg/base/paths.ts';
 import type { Client } from '../../../pkg/client/client.ts';
 import { CertificateManager } from '../../../pkg/pki/certificates.ts';
 import { ControlPlane } from '../../../pkg/server/control-plane.ts';
-import { serverControllers, serverScheduler } from '../../../pkg/server/controllers.ts';
+import { controllerManager, scheduler } from '../../../pkg/server/server.ts';
 
 /** The real control plane, controllers and scheduler in this process; nodes and kubelets are played. */
 export interface Cluster {
@@ -67,10 +67,9 @@ export async function startCluster(): Promise<Cluster> {
     onFatal: (error) => complaints.push(error.message),
   });
   await supervisor.start(controlPlane);
-  const rootCA = certificates.current.authorities['server-ca'].certificate;
-  const shared = { core: controlPlane.core, client: controlPlane.client.bind(controlPlane), clock, log };
-  await supervisor.start(serverControllers({ ...shared, rootCA, clusterCIDRs: ['10.42.0.0/16'] }));
-  await supervisor.start(serverScheduler(shared));
+  const shared = { supervisor, controlPlane, clock, log };
+  await supervisor.start(controllerManager({ ...shared, config: { clusterCIDR: '10.42.0.0/16' } }, certificates));
+  await supervisor.start(scheduler(shared));
   const client = controlPlane.client(LOOPBACK_USER);
   const unsubscribers: (() => void)[] = [];
   return {

@@ -15,7 +15,7 @@ import {
   serviceAccounts,
   services,
 } from '../../../pkg/api/resources.ts';
-import type { Input } from '../../../pkg/api/types.ts';
+import type { Input, KubeObject, ResourceType } from '../../../pkg/api/types.ts';
 import { isStatusReason } from '../../../pkg/apimachinery/status-error.ts';
 import { type Cluster, startCluster, until } from './cluster.ts';
 
@@ -48,8 +48,7 @@ function web(replicas: number, cpu: string): Input<Deployment> {
 }
 
 const deployment = () => cluster.client.get(deployments, 'web', namespace);
-const list = <T extends Parameters<Cluster['client']['list']>[0]>(type: T) =>
-  cluster.client.informer(type).list(namespace);
+const list = (type: ResourceType): readonly KubeObject[] => cluster.client.informer(type).list(namespace);
 const isComplete = async (revision: string): Promise<true | undefined> => {
   const { metadata, spec, status } = await deployment();
   const progressing = status.conditions?.find(({ type }) => type === 'Progressing');
@@ -127,8 +126,10 @@ test('a rollout, its undoing, scaling', async () => {
   await setImage('app:2');
   await until('second rollout', () => isComplete('2'));
   assert.deepEqual(
-    list(replicaSets)
-      .map(({ spec }) => (spec as { replicas?: number }).replicas)
+    cluster.client
+      .informer(replicaSets)
+      .list(namespace)
+      .map(({ spec }) => spec.replicas)
       .sort(),
     [0, 3],
   );
