@@ -8,6 +8,7 @@ import { createKubelet } from '../kubelet/kubelet.ts';
 import type { NodeIdentity } from '../kubelet/node-object.ts';
 import type { KubeletTls } from '../kubelet/server.ts';
 import { createPodNetwork } from '../network/pod-network.ts';
+import { createProxy } from '../network/proxy/proxy.ts';
 import { Containerd } from './containerd.ts';
 import { ImageImporter } from './images.ts';
 
@@ -18,6 +19,9 @@ export interface AgentOptions {
   readonly node: NodeIdentity;
   readonly kubeletTls: KubeletTls;
   readonly clusterCIDR: string;
+  readonly serviceCIDR: string;
+  /** Parts that are not to run. */
+  readonly disabled: { readonly kubeProxy: boolean; readonly clusterDNS: boolean };
   readonly clusterDns: { readonly address: string; readonly domain: string };
   /** Socket of a runtime that is there already; kedge's own containerd when undefined. */
   readonly runtimeSocket: string | undefined;
@@ -51,7 +55,29 @@ export function nodeComponents(options: AgentOptions): Component[] {
       clusterDns: { servers: [options.clusterDns.address], domain: options.clusterDns.domain },
       ...(options.resolvConf === undefined ? {} : { resolvConf: options.resolvConf }),
     }),
+    ...(options.disabled.kubeProxy ? [] : [serviceProxy(options)]),
   ];
+}
+
+function serviceProxy({
+  client,
+  node,
+  clusterCIDR,
+  serviceCIDR,
+  disabled,
+  clusterDns,
+  clock,
+  log,
+}: AgentOptions): Component {
+  return createProxy({
+    client,
+    nodeName: node.name,
+    clusterCIDRs: [clusterCIDR],
+    serviceCIDRs: [serviceCIDR],
+    servedHere: disabled.clusterDNS ? [] : [clusterDns.address],
+    clock,
+    log,
+  });
 }
 
 /** kedge's own containerd with its images, or a runtime that somebody else runs. */

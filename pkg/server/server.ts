@@ -177,6 +177,8 @@ function node(shared: SharedParts, paths: Paths, nodeIP: string, certificates: C
       clientCA: authorities['client-ca'].certificate,
     },
     clusterCIDR: config.clusterCIDR,
+    serviceCIDR: config.serviceCIDR,
+    disabled: config.disabled,
     clusterDns: { address: config.clusterDNS, domain: config.clusterDomain },
     runtimeSocket: config.node.containerRuntimeSocket,
     resolvConf: config.node.resolvConf,
