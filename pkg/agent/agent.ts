@@ -41,6 +41,7 @@ export function nodeComponents(options: AgentOptions): Component[] {
       nodeName: node.name,
       dataDir: paths.dataDir,
       clusterCIDRs: [options.clusterCIDR],
+      serviceCIDRs: [options.serviceCIDR],
       clock,
       log,
     }),

@@ -29,6 +29,8 @@ export interface PodNetworkOptions {
   readonly runDir?: string;
   /** The cluster's Pod CIDRs, at most one per family. */
   readonly clusterCIDRs: readonly string[];
+  /** The cluster's Service CIDRs, at most one per family. */
+  readonly serviceCIDRs: readonly string[];
   /** Bytes; the kernel's default when left out. An overlay network makes it smaller. */
   readonly mtu?: number;
   readonly clock: Clock;
@@ -75,6 +77,7 @@ export function createPodNetwork(options: PodNetworkOptions): Component {
     const first = !deepEqual(podCIDRs, readyFor);
     if (first) {
       await ensureBridge(names.bridge, options.mtu);
+      for (const cidr of options.serviceCIDRs) await routeServices(cidr, names.bridge);
       for (const cidr of podCIDRs) {
         if (await acceptForwarding(cidr, exec)) log.info('iptables drops forwarded packets: Pods are let through');
       }
@@ -142,6 +145,14 @@ async function ensureBridge(name: string, mtu: number | undefined): Promise<void
   // The host's own requests to 127.0.0.1:<node port> leave by the bridge; pod-table.ts guards the other direction.
   const setting = `net/ipv4/conf/${name}/route_localnet`;
   if ((await readSysctl(setting)) === '0') await writeSysctl(setting, '1');
+}
+
+/**
+ * A process of the host that calls a cluster IP needs a route to it before address translation has its turn; without a
+ * default route there is none. Packets take their real way after translation, the proxy's rules refuse any other.
+ */
+async function routeServices(serviceCIDR: string, bridge: string): Promise<void> {
+  await exec(['ip', serviceCIDR.includes(':') ? '-6' : '-4', 'route', 'replace', serviceCIDR, 'dev', bridge]);
 }
 
 async function writeIfChanged(dir: string, text: string): Promise<void> {

@@ -56,7 +56,6 @@ class Renderer {
     };
     const nat = (hook: string, priority: string): string =>
       `type nat hook ${hook} priority ${priority}; policy accept;`;
-    const filter = (hook: string): string => `type filter hook ${hook} priority filter; policy accept;`;
     chain(
       'services',
       undefined,
@@ -72,19 +71,22 @@ class Renderer {
       `${ip} daddr ${serviceCIDR} fib daddr type != local reject`,
     );
     chain('refuse-at-once', undefined, 'reject');
-    chain('masquerade', undefined, `meta mark set meta mark and ${WITHOUT_MARK}`, 'masquerade');
+    chain('masquerade-marked', undefined, `meta mark set meta mark and ${WITHOUT_MARK}`, 'masquerade');
     chain('prerouting', nat('prerouting', 'dstnat'), 'jump services');
     chain('output', nat('output', '-100'), 'jump services');
     chain(
       'postrouting',
       nat('postrouting', 'srcnat'),
-      `meta mark & ${MASQUERADE_MARK} != 0 goto masquerade`,
+      `meta mark & ${MASQUERADE_MARK} != 0 goto masquerade-marked`,
       // Its reply would not pass the host: a Pod that got itself as its Service's endpoint.
       `ct status dnat ${ip} saddr . ${ip} daddr @hairpin masquerade`,
       `ct status dnat ct original ${ip} daddr ${serviceCIDR} ${ip} saddr != ${clusterCIDR} masquerade`,
     );
-    for (const hook of ['input', 'forward', 'output'])
-      chain(`filter-${hook}`, filter(hook), 'ct state new jump refuse');
+    // Before routing: a host may have no route for what is to be refused, and a redirect of the kernel's would use up
+    // the client's share of ICMP messages.
+    const refuse = 'ct state new jump refuse';
+    chain('refuse-arriving', 'type filter hook prerouting priority -90; policy accept;', refuse);
+    chain('refuse-own', 'type filter hook output priority filter; policy accept;', refuse);
   }
 
   #service(service: VirtualService): void {

@@ -119,7 +119,6 @@ export function createProxy(options: ProxyOptions): Proxy {
     name: 'proxy',
     async start(signal) {
       await probe(run);
-      for (const { family, serviceCIDR } of families) await routeServices(family, serviceCIDR, run);
       unsubscribe.push(serviceInformer.subscribe(() => resync.trigger()));
       unsubscribe.push(sliceInformer.subscribe(() => resync.trigger()));
       Promise.all([serviceInformer.synced(), sliceInformer.synced()]).then(
@@ -137,10 +136,7 @@ export function createProxy(options: ProxyOptions): Proxy {
       await resync.stop();
     },
     async cleanup() {
-      for (const { family, serviceCIDR, keeper } of families) {
-        await keeper.remove();
-        await unrouteServices(family, serviceCIDR, run);
-      }
+      for (const { keeper } of families) await keeper.remove();
     },
   };
 }
@@ -166,19 +162,4 @@ async function probe(run: RunProgram): Promise<void> {
       : `the Service proxy cannot use nftables (${errorText(error)}): it needs root and a kernel with nf_tables`;
     throw new OperatorError(remedy);
   }
-}
-
-/** `proto` of kedge's routes: a number nobody has taken in iproute2's table, so that they can be told from others. */
-const ROUTE_PROTOCOL = '98';
-
-/**
- * A host process that calls a cluster IP needs a route to it before address translation has its turn; without a
- * default route there is none. Packets take their real way after translation; any other is refused by the rules.
- */
-async function routeServices(family: 4 | 6, serviceCIDR: string, run: RunProgram): Promise<void> {
-  await run(['ip', `-${family}`, 'route', 'replace', serviceCIDR, 'dev', 'lo', 'proto', ROUTE_PROTOCOL]);
-}
-
-async function unrouteServices(family: 4 | 6, serviceCIDR: string, run: RunProgram): Promise<void> {
-  await run(['ip', `-${family}`, 'route', 'flush', serviceCIDR, 'dev', 'lo', 'proto', ROUTE_PROTOCOL]);
 }
