@@ -261,7 +261,7 @@ export class PodWorker {
       return await this.#tools.volumes.setUp(pod, { ...this.#tools.place(), podIPs: [] });
     } catch (error) {
       if (error instanceof VolumeError)
-        tell(this.#tools.events, pod, undefined, 'Warning', 'FailedMount', error.message);
+        tell(this.#tools.events, pod, undefined, 'Warning', 'FailedMount', errorText(error));
       throw error;
     }
   }

@@ -2,7 +2,6 @@ import { chmod, mkdir, rm } from 'node:fs/promises';
 import type { Pod, ServiceAccountTokenProjection, Volume } from '../../api/generated/core-v1.ts';
 import { parseQuantity } from '../../apimachinery/quantity.ts';
 import type { Clock } from '../../base/clock.ts';
-import { errorText } from '../../base/log.ts';
 import { ExecError, exec } from '../../host/exec.ts';
 import { mountsBelow, readMounts } from '../../host/mounts.ts';
 import type { PodPlace } from '../field-ref.ts';
@@ -29,7 +28,7 @@ export interface MountedVolumes {
   readonly refreshAt: number | undefined;
 }
 
-/** A volume that could not be put in place; the message is that of the FailedMount event. */
+/** A volume that could not be put in place; its errorText is that of the FailedMount event. */
 export class VolumeError extends Error {
   override readonly name = 'VolumeError';
 }
@@ -84,8 +83,8 @@ export class VolumeManager {
         }
         volumes.set(volume.name, await this.#setUpOne(pod, volume, place, tokens));
       } catch (error) {
-        const message = `MountVolume.SetUp failed for volume "${volume.name}" : ${errorText(error)}`;
-        throw new VolumeError(message, { cause: error });
+        // With its cause behind a colon this is the text of upstream's event.
+        throw new VolumeError(`MountVolume.SetUp failed for volume "${volume.name}" `, { cause: error });
       }
     }
     return { volumes, refreshAt };
