@@ -302,11 +302,12 @@ function fieldLine(field: GoField, type: string, types: GoPackage | undefined): 
   const pointer = field.goType.startsWith('*');
   // Go writes a struct held by value even when it is empty; `omitempty` does not reach it.
   const isStruct = !pointer && !/^([[{~]|string$|boolean$|int32$|int64$|double$|bytes$)/.test(type);
-  if (field.omitEmpty || field.omitZero || marker(field.markers, 'optional') !== undefined || pointer) {
+  if (field.omitEmpty || field.omitZero || marker(field.markers, 'optional') !== undefined) {
     if (marker(field.markers, 'required') === undefined || field.omitEmpty) parts.push('optional');
   }
   if (!field.inline) {
-    if (field.omitZero) parts.push(pointer ? 'keep' : 'drop');
+    if (pointer && !field.omitEmpty && !field.omitZero) parts.push('null');
+    else if (field.omitZero) parts.push(pointer ? 'keep' : 'drop');
     else if (!field.omitEmpty || isStruct) parts.push('emit');
     else if (pointer) parts.push('keep');
   }

@@ -91,10 +91,12 @@ function interfaceOf(
     }
     const isList = /^[[{~]/.test(type);
     const emits = marks.includes('emit') && !(isList && marks.includes('optional'));
-    const always = emits || (name === 'meta.v1.ObjectMeta' && ALWAYS_IN_META.has(field));
+    const always = emits || marks.includes('null') || (name === 'meta.v1.ObjectMeta' && ALWAYS_IN_META.has(field));
     let text = typeText(type, undefined);
     if (type === 'meta.v1.ObjectMeta' && !hasTypeMeta) text = `Partial<${text}>`;
-    if (marks.includes('emit') && type.startsWith('time')) text = `${text} | null`;
+    const hasDefault = marks.some((mark) => mark.startsWith('default='));
+    const nullable = marks.includes('null') && !hasDefault;
+    if ((marks.includes('emit') && type.startsWith('time')) || nullable) text = `${text} | null`;
     body.push(
       `  ${/^\w+$/.test(field) ? field : JSON.stringify(field)}${always ? '' : '?'}: ${text}${always ? '' : ' | undefined'};`,
     );

@@ -1,7 +1,7 @@
 /**
  * The table of facts about the built-in API (facts/kubernetes.json, made by packaging/dev/extract-facts.ts) and the
  * Schemas derived from it. A type is named by group, version and message: `apps.v1.DeploymentSpec`. Each of its fields
- * is one line: `jsonName number type [optional] [emit|keep|drop] [list=…] [atomic] [patch=…] [enum=…] [default=…]`.
+ * is one line: `jsonName number type [optional] [emit|null|keep|drop] [list=…] [atomic] [patch=…] [enum=…] [default=…]`.
  * Types: scalars, other type names, `[]T` list, `{}T` map, `~[]string` list wrapped in a protobuf message, `any.form`.
  * `@type` marks a type that carries apiVersion and kind, `@atomic` one that server-side apply owns whole, `@inline` an
  * embedded struct. Types are parsed when first asked for: most runs touch a small part of the table.
@@ -25,6 +25,8 @@ const SCALARS: ReadonlySet<string> = new Set<ScalarType>([
   'quantity',
   'intOrString',
 ]);
+
+const ZEROS: readonly FieldSchema['zero'][] = ['emit', 'null', 'keep'];
 
 /** The short names of all types in the table. */
 export const typeNames: readonly string[] = Object.keys(lines);
@@ -86,7 +88,7 @@ function parseField(name: string, number: number, type: string, marks: readonly 
       values: value('enum')?.split('|'),
     }),
     required: !marks.includes('optional'),
-    zero: marks.includes('emit') ? 'emit' : marks.includes('keep') ? 'keep' : 'drop',
+    zero: ZEROS.find((zero) => marks.includes(zero)) ?? 'drop',
     ...(fallback === undefined ? {} : { default: JSON.parse(decodeURIComponent(fallback)) as Json }),
     ...(patch?.[0] === undefined
       ? {}

@@ -59,9 +59,9 @@ export interface FieldSchema {
   /**
    * What becomes of an absent or zero value, as Go's encoder decides it from the field's type and tag: `emit` writes
    * it (`{}`, `""`, `0`, `null` for lists and times), `drop` leaves out zero values, `keep` leaves out only absent
-   * ones (pointer fields, where zero means something).
+   * ones (pointer fields, where zero means something), `null` writes null for absent ones (pointers always written).
    */
-  readonly zero: 'emit' | 'drop' | 'keep';
+  readonly zero: 'emit' | 'null' | 'drop' | 'keep';
 }
 
 /** An object with free keys and values of one shape. */

@@ -45,6 +45,7 @@ function canonicalValue(value: Json, schema: Schema): Json {
 
 /** What an absent field is written as; undefined when it is left out. */
 function zeroOf(field: FieldSchema): Json | undefined {
+  if (field.zero === 'null') return null;
   if (field.zero !== 'emit') return undefined;
   const { schema } = field;
   if (schema.kind === 'struct') return canonicalize({}, schema);

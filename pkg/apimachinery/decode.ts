@@ -182,6 +182,7 @@ class Walker {
     if (schema.type === 'boolean') return false;
     if (schema.type === 'int32' || schema.type === 'int64' || schema.type === 'double') return 0;
     if (schema.type === 'intOrString') return 0;
+    if (schema.type === 'time' || schema.type === 'microTime') return null;
     return schema.type === 'quantity' ? '0' : '';
   }
 

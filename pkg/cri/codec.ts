@@ -1,6 +1,6 @@
+import { WIRE, WireError, WireReader, WireWriter } from '../apimachinery/protobuf/wire.ts';
 import { type EnumName, enums, type MessageName, messages, SCALARS, type Scalar } from './facts.ts';
 import type { Message, MessageInit } from './types.ts';
-import { WIRE, WireError, WireReader, WireWriter } from './wire.ts';
 
 type Values = Record<string, unknown>;
 
@@ -105,6 +105,13 @@ function writeVarint(writer: WireWriter, field: FieldPlan, value: unknown): void
   }
 }
 
+function nested(writer: WireWriter, number: number, write: () => void): void {
+  writer.tag(number, WIRE.bytes);
+  const start = writer.begin();
+  write();
+  writer.end(start);
+}
+
 function writeOne(writer: WireWriter, field: FieldPlan, value: unknown): void {
   switch (field.kind) {
     case 'string':
@@ -116,8 +123,7 @@ function writeOne(writer: WireWriter, field: FieldPlan, value: unknown): void {
       writer.bytes(value as Uint8Array);
       break;
     case 'message':
-      writer.tag(field.number, WIRE.bytes);
-      writer.bytes(write(planFor(field.message), value as Values));
+      nested(writer, field.number, () => writeMessage(writer, planFor(field.message), value as Values));
       break;
     case 'double':
       writer.tag(field.number, WIRE.fixed64);
@@ -125,13 +131,12 @@ function writeOne(writer: WireWriter, field: FieldPlan, value: unknown): void {
       break;
     case 'map':
       for (const [key, text] of Object.entries(value as Record<string, string>)) {
-        const entry = new WireWriter();
-        entry.tag(1, WIRE.bytes);
-        entry.string(key);
-        entry.tag(2, WIRE.bytes);
-        entry.string(text);
-        writer.tag(field.number, WIRE.bytes);
-        writer.bytes(entry.finish());
+        nested(writer, field.number, () => {
+          writer.tag(1, WIRE.bytes);
+          writer.string(key);
+          writer.tag(2, WIRE.bytes);
+          writer.string(text);
+        });
       }
       break;
     default:
@@ -144,8 +149,7 @@ function isPackable(field: FieldPlan): boolean {
   return !['string', 'bytes', 'message', 'map', 'double'].includes(field.kind);
 }
 
-function write(plan: MessagePlan, values: Values): Buffer {
-  const writer = new WireWriter();
+function writeMessage(writer: WireWriter, plan: MessagePlan, values: Values): void {
   for (const field of plan.fields) {
     const value = values[field.name];
     if (value === undefined) continue;
@@ -157,13 +161,11 @@ function write(plan: MessagePlan, values: Values): Buffer {
     const items = value as readonly unknown[];
     if (items.length === 0) continue;
     if (isPackable(field)) {
-      const packed = new WireWriter();
-      for (const item of items) writeVarint(packed, field, item);
-      writer.tag(field.number, WIRE.bytes);
-      writer.bytes(packed.finish());
+      nested(writer, field.number, () => {
+        for (const item of items) writeVarint(writer, field, item);
+      });
     } else for (const item of items) writeOne(writer, field, item);
   }
-  return writer.finish();
 }
 
 function readVarint(reader: WireReader, field: FieldPlan): unknown {
@@ -257,7 +259,9 @@ function fill(plan: MessagePlan, init: Values): Values {
 
 /** `value` in protobuf's wire form. Throws RangeError for a number its field cannot hold and for an unknown enum value. */
 export function encode<M extends MessageName>(name: M, value: MessageInit<M>): Buffer {
-  return write(planFor(name), value as Values);
+  const writer = new WireWriter();
+  writeMessage(writer, planFor(name), value as Values);
+  return writer.finish();
 }
 
 /** The message in `bytes`; fields that are not in the facts are skipped. Throws WireError for malformed bytes. */

@@ -7,7 +7,7 @@ import { applyStrategicMergePatch } from '../../apimachinery/patch/strategic-mer
 import { isStatusReason, statusErrors } from '../../apimachinery/status-error.ts';
 import type { Descriptor } from '../../registry/descriptor.ts';
 import type { ApiCore } from '../api-core.ts';
-import { decodeDocument, decodeObject, mediaTypeOf, typedObject } from '../http/codec.ts';
+import { decodeDeleteOptions, decodeDocument, decodeObject, mediaTypeOf, typedObject } from '../http/codec.ts';
 import { type Exchange, readBody, sendDocument } from '../http/exchange.ts';
 import { negotiate } from '../http/negotiate.ts';
 import { parseDeleteOptions, parseListOptions, parseWriteOptions, type WriteOptions } from '../http/request-options.ts';
@@ -216,19 +216,7 @@ async function handleApply(
 
 async function deleteOptions(exchange: Exchange): Promise<ReturnType<typeof parseDeleteOptions>> {
   const body = await readBody(exchange.request);
-  if (body.length === 0) return parseDeleteOptions(exchange.query, undefined);
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(body.toString('utf8'));
-  } catch (error) {
-    throw statusErrors.badRequest(
-      `couldn't get version/kind; json parse error: ${error instanceof Error ? error.message : String(error)}`,
-    );
-  }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
-    throw statusErrors.badRequest("couldn't get version/kind; json parse error: DeleteOptions must be an object");
-  }
-  return parseDeleteOptions(exchange.query, parsed as JsonObject);
+  return parseDeleteOptions(exchange.query, body.length === 0 ? undefined : decodeDeleteOptions(exchange, body));
 }
 
 /** DELETE of one object. */

@@ -1,3 +1,4 @@
+import { schemaOf } from '../../api/facts.ts';
 import type { Json, JsonObject } from '../../api/schema.ts';
 import type { KubeObject } from '../../api/types.ts';
 import { apiVersionOf } from '../../api/types.ts';
@@ -11,11 +12,13 @@ import {
 import { applyDefaults } from '../../apimachinery/defaults.ts';
 import { isJsonObject } from '../../apimachinery/json.ts';
 import { parseJson } from '../../apimachinery/json-text.ts';
-import { statusErrors } from '../../apimachinery/status-error.ts';
+import { decodeProtobuf, type Envelope, openEnvelope } from '../../apimachinery/protobuf/envelope.ts';
+import { WireError } from '../../apimachinery/protobuf/wire.ts';
+import { StatusError, statusErrors } from '../../apimachinery/status-error.ts';
 import { parseYaml } from '../../apimachinery/yaml.ts';
 import type { Descriptor } from '../../registry/descriptor.ts';
 import type { Exchange, Request } from './exchange.ts';
-import { JSON_TYPE, YAML_TYPE } from './negotiate.ts';
+import { JSON_TYPE, MEDIA_TYPES, PROTOBUF_TYPE, YAML_TYPE } from './negotiate.ts';
 import type { FieldValidation } from './request-options.ts';
 
 /** The media type of a request's body without its parameters; JSON when none is named. */
@@ -47,20 +50,21 @@ export function decodeDocument(
   const unrecognized = (message: string): Error =>
     statusErrors.badRequest(`the object provided is unrecognized (must be of type ${kind}): ${message}`);
   let parsed: { readonly value: Json; readonly duplicates: readonly string[] };
+  if (mediaType === PROTOBUF_TYPE && !descriptor.custom) return decodeBinary(descriptor, body, unrecognized);
   if (mediaType === JSON_TYPE) {
     try {
       parsed = parseJson(body.toString('utf8'));
     } catch (error) {
       throw unrecognized(`couldn't get version/kind; json parse error: ${jsonErrorText(error)} (${excerpt(body)})`);
     }
-  } else if (mediaType === YAML_TYPE || mediaType === 'application/x-yaml') {
+  } else if (isYaml(mediaType)) {
     try {
       parsed = parseYaml(body.toString('utf8'));
     } catch (error) {
       throw unrecognized(`${error instanceof Error ? error.message : String(error)} (${excerpt(body)})`);
     }
   } else {
-    throw statusErrors.unsupportedMediaType([JSON_TYPE, YAML_TYPE]);
+    throw statusErrors.unsupportedMediaType(descriptor.custom ? [JSON_TYPE, YAML_TYPE] : MEDIA_TYPES);
   }
   if (validation !== 'Ignore') report(exchange, descriptor, parsed.duplicates, validation);
   const document = parsed.value;
@@ -72,6 +76,50 @@ export function decodeDocument(
   }
   checkKind(document, descriptor);
   return document;
+}
+
+/** The document of a protobuf body. Fields it does not know are skipped whatever the validation, as upstream does. */
+function decodeBinary(descriptor: Descriptor, body: Buffer, unrecognized: (message: string) => Error): JsonObject {
+  let envelope: Envelope;
+  try {
+    envelope = openEnvelope(body);
+  } catch (error) {
+    if (!(error instanceof WireError)) throw error;
+    throw unrecognized(`${error.message} (${excerpt(body)})`);
+  }
+  checkKind({ kind: envelope.kind, apiVersion: envelope.apiVersion }, descriptor);
+  try {
+    return decodeProtobuf(envelope, descriptor.schema);
+  } catch (error) {
+    if (!(error instanceof WireError)) throw error;
+    throw cannotHandle(descriptor.type.kind, descriptor.type.version, error.message);
+  }
+}
+
+/** The DeleteOptions of a body; their apiVersion is that of any group. */
+export function decodeDeleteOptions(exchange: Exchange, body: Buffer): JsonObject {
+  const mediaType = mediaTypeOf(exchange.request);
+  let parsed: Json;
+  try {
+    if (mediaType === JSON_TYPE) parsed = JSON.parse(body.toString('utf8')) as Json;
+    else if (isYaml(mediaType)) parsed = parseYaml(body.toString('utf8')).value;
+    else if (mediaType === PROTOBUF_TYPE) parsed = decodeProtobuf(openEnvelope(body), DELETE_OPTIONS);
+    else throw statusErrors.unsupportedMediaType(MEDIA_TYPES);
+  } catch (error) {
+    if (error instanceof StatusError) throw error;
+    const what = mediaType === PROTOBUF_TYPE ? '' : "couldn't get version/kind; json parse error: ";
+    throw statusErrors.badRequest(what + (error instanceof Error ? error.message : String(error)));
+  }
+  if (!isJsonObject(parsed)) {
+    throw statusErrors.badRequest("couldn't get version/kind; json parse error: DeleteOptions must be an object");
+  }
+  return parsed;
+}
+
+const DELETE_OPTIONS = schemaOf('meta.v1.DeleteOptions');
+
+function isYaml(mediaType: string): boolean {
+  return mediaType === YAML_TYPE || mediaType === 'application/x-yaml';
 }
 
 /** Fills in a missing kind and apiVersion; refuses others. */

@@ -2,6 +2,10 @@ import { statusErrors } from '../../apimachinery/status-error.ts';
 
 export const JSON_TYPE = 'application/json';
 export const YAML_TYPE = 'application/yaml';
+export const PROTOBUF_TYPE = 'application/vnd.kubernetes.protobuf';
+
+/** What bodies and answers of built-in kinds may be; upstream lists them in this order. */
+export const MEDIA_TYPES: readonly string[] = [JSON_TYPE, YAML_TYPE, PROTOBUF_TYPE];
 
 /** The representation an answer takes. */
 export interface Representation {

@@ -147,7 +147,7 @@ function draftNewReplicaSet(deployment: Deployment, old: readonly Draft[]): Draf
       },
       spec: {
         minReadySeconds,
-        selector: { ...selector, matchLabels: { ...selector.matchLabels, [POD_TEMPLATE_HASH]: hash } },
+        selector: { ...selector, matchLabels: { ...selector?.matchLabels, [POD_TEMPLATE_HASH]: hash } },
         template: { ...template, metadata: { ...template.metadata, labels } },
       },
       status: { replicas: 0 },

@@ -8,7 +8,7 @@ import { validatePodSpec } from '../core/pod-validation.ts';
 
 interface WorkloadSpec {
   readonly replicas?: number | undefined;
-  readonly selector?: LabelSelector | undefined;
+  readonly selector: LabelSelector | null;
   readonly template: PodTemplateSpec;
 }
 
@@ -21,7 +21,7 @@ export function validateWorkloadSpec(spec: WorkloadSpec): FieldError[] {
   }
   const { selector, template } = spec;
   const labels = template.metadata?.labels;
-  if (selector === undefined) errors.push(fieldError.required(path.child('selector')));
+  if (selector === null) errors.push(fieldError.required(path.child('selector')));
   else {
     const wrong = validateLabelSelector(selector, path.child('selector'));
     errors.push(...wrong);

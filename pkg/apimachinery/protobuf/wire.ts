@@ -19,6 +19,35 @@ export class WireWriter {
     return this.#buffer.subarray(0, this.#length);
   }
 
+  /** Begins a length-delimited value whose size is not known yet; `end` takes what this returns. */
+  begin(): number {
+    this.#reserve(1);
+    return ++this.#length;
+  }
+
+  /** Ends the value that began at `start`: its size is written in front of it. */
+  end(start: number): void {
+    const size = this.#length - start;
+    if (size < 0x80) {
+      this.#buffer[start - 1] = size;
+      return;
+    }
+    // One byte was left free; longer sizes push the value back.
+    const more = size < 0x4000 ? 1 : size < 0x20_0000 ? 2 : size < 0x1000_0000 ? 3 : 4;
+    this.#reserve(more);
+    this.#buffer.copyWithin(start + more, start, this.#length);
+    this.#length = start - 1;
+    this.uint(size);
+    this.#length += size;
+  }
+
+  /** Bytes as they are, without their size. */
+  raw(value: Uint8Array): void {
+    this.#reserve(value.length);
+    this.#buffer.set(value, this.#length);
+    this.#length += value.length;
+  }
+
   tag(field: number, wireType: number): void {
     this.uint((field << 3) | wireType);
   }
@@ -56,9 +85,7 @@ export class WireWriter {
 
   bytes(value: Uint8Array): void {
     this.uint(value.length);
-    this.#reserve(value.length);
-    this.#buffer.set(value, this.#length);
-    this.#length += value.length;
+    this.raw(value);
   }
 
   string(value: string): void {
