@@ -1,8 +1,7 @@
 import type { IncomingMessage } from 'node:http';
-import { createSecureServer, type Http2SecureServer } from 'node:http2';
+import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { TLSSocket } from 'node:tls';
 import { getRequestListener } from '@hono/node-server';
 import { StatusError, statusErrors } from '../apimachinery/status-error.ts';
 import { type Component, OperatorError } from '../base/component.ts';
@@ -34,6 +33,7 @@ export class ApiServer implements Component {
   readonly #options: ApiServerOptions;
   readonly #stopping = new AbortController();
   readonly #sockets = new Set<Duplex>();
+  readonly #sessions = new Set<ServerHttp2Session>();
   #server: Http2SecureServer | undefined;
 
   constructor(options: ApiServerOptions) {
@@ -74,6 +74,10 @@ export class ApiServer implements Component {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));
     });
+    server.on('session', (session) => {
+      this.#sessions.add(session);
+      session.once('close', () => this.#sessions.delete(session));
+    });
     // A client that breaks its handshake or its connection is no matter of ours.
     server.on('tlsClientError', (error) => log.debug('TLS handshake failed', { error: errorText(error) }));
     server.on('sessionError', (error) => log.debug('HTTP/2 session failed', { error: errorText(error) }));
@@ -98,7 +102,7 @@ export class ApiServer implements Component {
     const force = setTimeout(() => {
       for (const socket of this.#sockets) socket.destroy();
     }, DRAIN_MS);
-    for (const socket of this.#sockets) if (isIdle(socket)) socket.end();
+    for (const session of this.#sessions) session.close();
     await closed;
     clearTimeout(force);
     this.#options.connector.close();
@@ -116,11 +120,6 @@ export class ApiServer implements Component {
     if (descriptor === undefined || subresource?.type !== 'connect') throw statusErrors.pathNotFound();
     await connector.upgrade(request, socket, head, info, descriptor, exchange.query, this.#stopping.signal);
   }
-}
-
-/** Sockets without a request in flight can be closed at once; HTTP/2 sessions close themselves with the server. */
-function isIdle(socket: Duplex): boolean {
-  return (socket as Partial<TLSSocket>).bytesRead === 0;
 }
 
 function refuse(socket: Duplex, error: unknown, log: Logger): void {

@@ -47,6 +47,7 @@ export class Supervisor {
     for (let component = this.#started.pop(); component !== undefined; component = this.#started.pop()) {
       try {
         await component.stop();
+        this.#log.debug('stopped', { component: component.name });
       } catch (error) {
         this.#log.error('component did not stop cleanly', { component: component.name, error: errorText(error) });
       }

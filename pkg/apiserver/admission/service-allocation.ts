@@ -2,6 +2,7 @@ import type { Service } from '../../api/generated/core-v1.ts';
 import { services } from '../../api/resources.ts';
 import { fieldError } from '../../apimachinery/field-error.ts';
 import { statusErrors } from '../../apimachinery/status-error.ts';
+import type { Clock } from '../../base/clock.ts';
 import {
   addressAt,
   type CIDR,
@@ -17,6 +18,7 @@ import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
 export interface ServiceAllocationOptions {
   readonly serviceCIDR: CIDR;
   readonly nodePorts: { readonly first: number; readonly last: number };
+  readonly clock: Clock;
   /** Injected randomness in [0, 1). */
   readonly random: () => number;
 }
@@ -163,7 +165,7 @@ export class ServiceAllocation implements AdmissionPlugin {
   /** Keeps an allocation from being handed out again until the write is in the cache or has failed. */
   #hold(key: string): void {
     this.#inFlight.add(key);
-    setTimeout(() => this.#inFlight.delete(key), HOLD_MS).unref();
+    this.#options.clock.setTimeout(() => this.#inFlight.delete(key), HOLD_MS);
   }
 }
 
