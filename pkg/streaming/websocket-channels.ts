@@ -9,7 +9,7 @@ const CHANNEL_BUFFER = 256 * 1024;
 const MAX_MESSAGE_SENT = 32 * 1024;
 /** Message `[255, n]` of protocol v5: the client has ended channel n. */
 const CLOSE_SIGNAL = 255;
-/** See `#setPaused`. */
+/** See `#setFull`. */
 const PAUSED_PONG_MS = 2_000;
 
 export interface ChannelOptions {
@@ -71,7 +71,7 @@ export class WebSocketChannels {
   open(id: number, readable: boolean): Duplex {
     const channel = new ChannelStream(
       (chunk, done) => this.#send(id, chunk, done),
-      () => this.#setPaused(channel),
+      (full) => this.#setFull(channel, full),
       readable,
     );
     this.#channels.set(id, channel);
@@ -130,9 +130,9 @@ export class WebSocketChannels {
    * Stops reading while any channel's consumer is behind. Pings of the client go unanswered then, and its end unseen: the
    * unsolicited pongs keep a living client waiting (any pong counts), and fail when it is gone.
    */
-  #setPaused(channel: ChannelStream): void {
+  #setFull(channel: ChannelStream, full: boolean): void {
     const wasPaused = this.#full.size > 0;
-    if (channel.readableLength >= CHANNEL_BUFFER && !channel.destroyed) this.#full.add(channel);
+    if (full) this.#full.add(channel);
     else this.#full.delete(channel);
     const paused = this.#full.size > 0;
     if (paused === wasPaused) return;
@@ -155,13 +155,13 @@ export class WebSocketChannels {
 
 class ChannelStream extends Duplex {
   readonly #send: (chunk: Buffer, done: () => void) => void;
-  readonly #levelChanged: () => void;
+  readonly #setFull: (full: boolean) => void;
   #remote: 'open' | 'closed';
 
-  constructor(send: (chunk: Buffer, done: () => void) => void, levelChanged: () => void, readable: boolean) {
+  constructor(send: (chunk: Buffer, done: () => void) => void, setFull: (full: boolean) => void, readable: boolean) {
     super({ allowHalfOpen: true, readableHighWaterMark: CHANNEL_BUFFER, writableHighWaterMark: 64 * 1024 });
     this.#send = send;
-    this.#levelChanged = levelChanged;
+    this.#setFull = setFull;
     this.#remote = readable ? 'open' : 'closed';
     this.on('error', () => {});
     if (!readable) {
@@ -172,8 +172,7 @@ class ChannelStream extends Duplex {
 
   receive(chunk: Buffer): void {
     if (this.#remote === 'closed' || this.destroyed || chunk.length === 0) return;
-    this.push(chunk);
-    this.#levelChanged();
+    if (!this.push(chunk)) this.#setFull(true);
   }
 
   receiveEnd(): void {
@@ -183,7 +182,7 @@ class ChannelStream extends Duplex {
   }
 
   override _read(): void {
-    this.#levelChanged();
+    this.#setFull(false);
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
@@ -192,7 +191,7 @@ class ChannelStream extends Duplex {
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     this.#remote = 'closed';
-    this.#levelChanged();
+    this.#setFull(false);
     done(error);
   }
 }

@@ -1,10 +1,6 @@
-/**
- * Real kubectl against the streaming code, over websocket and over SPDY. KEDGE_TEST_KUBECTL names the executables to
- * try, separated by colons; the default is the kubectl on the PATH.
- */
+/** Real kubectl against the streaming code, over websocket and over SPDY; commands are processes of this machine. */
 
 import assert from 'node:assert/strict';
-import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, request, type Server } from 'node:http';
@@ -15,223 +11,170 @@ import { buffer } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
 import { type FakeCluster, startFakeCluster } from './fake-cluster.ts';
 import { type FakeRuntime, startFakeRuntime } from './fake-runtime.ts';
+import { kubectlRunners, until, wait } from './kubectl-runner.ts';
 
-const candidates = (process.env['KEDGE_TEST_KUBECTL'] ?? 'kubectl').split(':');
-const kubectls = candidates.filter((file) => spawnSync(file, ['version', '--client']).status === 0);
-
-interface Outcome {
-  code: number | null;
-  stdout: Buffer;
-  stderr: string;
-}
+let runtime: FakeRuntime;
+let cluster: FakeCluster;
+let web: Server;
+let webPort: number;
 
 const sha = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
-const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+const idle = (): Promise<void> =>
+  until(
+    () => cluster.sessions() === 0 && runtime.running() === 0,
+    () => `no session is left (${cluster.sessions()} proxies, ${runtime.running()} commands)`,
+  );
 
-async function until(condition: () => boolean, what: string): Promise<void> {
-  for (let i = 0; i < 250; i++) {
-    if (condition()) return;
-    await wait(100);
-  }
-  assert.fail(`still not so after 25 s: ${what}`);
-}
-
-describe('kubectl', { skip: kubectls.length === 0 ? 'there is no kubectl' : false }, () => {
-  let runtime: FakeRuntime;
-  let cluster: FakeCluster;
-  let web: Server;
-  let webPort: number;
-
-  before(async () => {
-    runtime = await startFakeRuntime();
-    cluster = await startFakeCluster({
-      execUrl: (command, options) => runtime.execUrl(command, options),
-      attachUrl: (options) => runtime.execUrl(['sh', '-c', 'echo attached; cat'], options),
-      portForwardUrl: () => runtime.portForwardUrl(),
-    });
-    web = createServer((req, res) => {
-      const size = Number(req.url?.slice(1) ?? 0);
-      res.setHeader('Connection', 'close');
-      req.resume().on('end', () => res.end(Buffer.alloc(size, 'w')));
-    });
-    await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve));
-    webPort = (web.address() as AddressInfo).port;
+before(async () => {
+  runtime = await startFakeRuntime();
+  cluster = await startFakeCluster({
+    execUrl: (command, options) => runtime.execUrl(command, options),
+    attachUrl: (options) => runtime.execUrl(['sh', '-c', 'echo attached; cat'], options),
+    portForwardUrl: () => runtime.portForwardUrl(),
   });
-  after(() => {
-    cluster.close();
-    runtime.close();
-    web.close();
+  web = createServer((req, res) => {
+    const size = Number(req.url?.slice(1) ?? 0);
+    res.setHeader('Connection', 'close');
+    req.resume().on('end', () => res.end(Buffer.alloc(size, 'w')));
   });
-
-  for (const kubectl of kubectls) {
-    for (const websockets of ['true', 'false']) {
-      const env = {
-        ...process.env,
-        KUBECTL_REMOTE_COMMAND_WEBSOCKETS: websockets,
-        KUBECTL_PORT_FORWARD_WEBSOCKETS: websockets,
-      };
-      const start = (...args: string[]): ChildProcessWithoutNullStreams =>
-        spawn(kubectl, ['--kubeconfig', cluster.kubeconfig, ...args], { env });
-      const run = async (args: string[], input?: Buffer): Promise<Outcome> => {
-        const child = start(...args);
-        const exited = new Promise<number | null>((resolve) => child.once('close', resolve));
-        child.stdin.on('error', () => {});
-        child.stdin.end(input);
-        const [stdout, stderr, code] = await Promise.all([buffer(child.stdout), buffer(child.stderr), exited]);
-        return { code, stdout, stderr: stderr.toString() };
-      };
-      const idle = (): Promise<void> =>
-        until(
-          () => cluster.sessions() === 0 && runtime.running() === 0,
-          `no session is left (${cluster.sessions()} proxies, ${runtime.running()} commands)`,
-        );
-
-      describe(`${kubectl} over ${websockets === 'true' ? 'websocket' : 'SPDY'}`, { timeout: 120_000 }, () => {
-        it('keeps stdout and stderr apart and tells the exit code', async () => {
-          const outcome = await run(['exec', 'web', '--', 'sh', '-c', 'echo out; echo err >&2; exit 7']);
-          assert.equal(outcome.stdout.toString(), 'out\n');
-          assert.match(outcome.stderr, /^err\n/);
-          assert.match(outcome.stderr, /command terminated with exit code 7/);
-          assert.equal(outcome.code, 7);
-          await idle();
-        });
-
-        it('succeeds quietly, many times', async () => {
-          for (let i = 0; i < 5; i++) {
-            const outcome = await run(['exec', 'web', '--', 'echo', 'hello']);
-            assert.deepEqual([outcome.code, outcome.stdout.toString(), outcome.stderr], [0, 'hello\n', '']);
-          }
-          await idle();
-        });
-
-        it('tells why a command could not be started', async () => {
-          const outcome = await run(['exec', 'web', '--', 'no-such-command']);
-          assert.match(outcome.stderr, /no-such-command/);
-          assert.notEqual(outcome.code, 0);
-        });
-
-        it('pipes 50 MB in and back unharmed', async () => {
-          const body = randomBytes(50_000_000);
-          const outcome = await run(['exec', '-i', 'web', '--', 'cat'], body);
-          assert.equal(outcome.stderr, '');
-          assert.equal(sha(outcome.stdout), sha(body));
-          await idle();
-        });
-
-        it('ends the input of a command', async () => {
-          const outcome = await run(['exec', '-i', 'web', '--', 'wc', '-c'], Buffer.alloc(100_000));
-          assert.equal(outcome.stdout.toString().trim(), '100000');
-        });
-
-        it('lets a command end before its input does', async () => {
-          const outcome = await run(['exec', '-i', 'web', '--', 'head', '-c', '5'], Buffer.alloc(20_000_000, 'z'));
-          assert.equal(outcome.stdout.toString(), 'zzzzz');
-          await idle();
-        });
-
-        it('gives a slow reader everything', async () => {
-          const child = start('exec', 'web', '--', 'head', '-c', '8000000', '/dev/zero');
-          child.stdin.end();
-          await wait(1500);
-          const stdout = await buffer(child.stdout);
-          assert.equal(stdout.length, 8_000_000);
-          await idle();
-        });
-
-        it('sends the size of the terminal and its changes', async () => {
-          const inner = `stty rows 30 cols 100; (sleep 1; stty rows 40 cols 120 < $TTY) & TTY=$(tty); export TTY; ${kubectl} --kubeconfig ${cluster.kubeconfig} exec -it web -- sh -c 'sleep 3; echo done'`;
-          const child = spawn('script', ['-qec', `TTY=$(tty); ${inner}`, '/dev/null'], { env });
-          const stdout = (await buffer(child.stdout)).toString();
-          assert.match(stdout, /\{"Width":100,"Height":30\}/);
-          assert.match(stdout, /\{"Width":120,"Height":40\}/);
-          assert.match(stdout, /done/);
-          await idle();
-        });
-
-        it('attaches', async () => {
-          const outcome = await run(['attach', '-i', 'web'], Buffer.from('typed\n'));
-          assert.match(outcome.stdout.toString(), /attached\ntyped\n/);
-          await idle();
-        });
-
-        it('copies a file in and out', async () => {
-          const dir = mkdtempSync(join(tmpdir(), 'kedge-cp-'));
-          try {
-            const body = randomBytes(3_000_000);
-            writeFileSync(join(dir, 'here'), body);
-            const into = await run(['cp', join(dir, 'here'), `web:${join(dir, 'there')}`]);
-            assert.equal(into.code, 0, into.stderr);
-            const out = await run(['cp', `web:${join(dir, 'there')}`, join(dir, 'back')]);
-            assert.equal(out.code, 0, out.stderr);
-            assert.equal(sha(readFileSync(join(dir, 'back'))), sha(body));
-          } finally {
-            rmSync(dir, { recursive: true });
-          }
-          await idle();
-        });
-
-        it('frees everything when the client is killed', async () => {
-          // Idle, in the middle of output, and with input nobody reads.
-          for (const command of ['sleep 1000', 'yes', 'sleep 1000 # full']) {
-            const child = start('exec', '-i', 'web', '--', 'sh', '-c', command);
-            child.stdin.on('error', () => {});
-            if (command.includes('full')) child.stdin.write(Buffer.alloc(20_000_000));
-            await until(() => runtime.running() === 1, 'the command runs');
-            await wait(300);
-            child.kill('SIGKILL');
-            await idle();
-          }
-        });
-
-        it('forwards many requests at once, and bodies of any size', async () => {
-          const child = start('port-forward', 'pod/web', `:${webPort}`);
-          const port = await new Promise<number>((resolve, reject) => {
-            let said = '';
-            child.stdout.on('data', (chunk) => {
-              said += chunk;
-              const match = /127\.0\.0\.1:(\d+)/.exec(said);
-              if (match) resolve(Number(match[1]));
-            });
-            child.once('close', () => reject(new Error(`port-forward ended: ${said}`)));
-          });
-          const get = (size: number): Promise<number> =>
-            new Promise((resolve, reject) => {
-              const req = request(
-                { port, host: '127.0.0.1', path: `/${size}`, method: 'POST', agent: false },
-                (res) => {
-                  buffer(res).then((body) => resolve(body.length), reject);
-                },
-              );
-              req.on('error', reject);
-              req.end(Buffer.alloc(size));
-            });
-          const sizes = Array.from({ length: 60 }, (_, i) => (i % 10 === 0 ? 2_000_000 : i * 100));
-          assert.deepEqual(await Promise.all(sizes.map(get)), sizes);
-          assert.equal(await get(1), 1);
-          child.kill('SIGTERM');
-          await idle();
-        });
-
-        it('says that nothing listens on a forwarded port', async () => {
-          const child = start('port-forward', 'pod/web', ':1');
-          let stderr = '';
-          child.stderr.on('data', (chunk) => {
-            stderr += chunk;
-          });
-          const [first] = (await new Promise<Buffer>((resolve) => child.stdout.once('data', resolve)))
-            .toString()
-            .split('\n');
-          const port = Number(/127\.0\.0\.1:(\d+)/.exec(first ?? '')?.[1]);
-          await new Promise<void>((resolve) => {
-            request({ port, host: '127.0.0.1', agent: false })
-              .on('error', () => resolve())
-              .end();
-          });
-          await until(() => stderr.includes('ECONNREFUSED'), `the error is told: ${stderr}`);
-          child.kill('SIGTERM');
-          await idle();
-        });
-      });
-    }
-  }
+  await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve));
+  webPort = (web.address() as AddressInfo).port;
 });
+after(() => {
+  cluster.close();
+  runtime.close();
+  web.close();
+});
+
+for (const kubectl of await kubectlRunners(() => cluster.kubeconfig)) {
+  describe(kubectl.name, { timeout: 120_000 }, () => {
+    it('keeps stdout and stderr apart and tells the exit code', async () => {
+      const outcome = await kubectl.run(['exec', 'web', '--', 'sh', '-c', 'echo out; echo err >&2; exit 7']);
+      assert.equal(outcome.stdout.toString(), 'out\n');
+      assert.match(outcome.stderr, /^err\n/);
+      assert.match(outcome.stderr, /command terminated with exit code 7/);
+      assert.equal(outcome.code, 7);
+      await idle();
+    });
+
+    it('succeeds quietly, many times', async () => {
+      for (let i = 0; i < 5; i++) {
+        const outcome = await kubectl.run(['exec', 'web', '--', 'echo', 'hello']);
+        assert.deepEqual([outcome.code, outcome.stdout.toString(), outcome.stderr], [0, 'hello\n', '']);
+      }
+      await idle();
+    });
+
+    it('tells why a command could not be started', async () => {
+      const outcome = await kubectl.run(['exec', 'web', '--', 'no-such-command']);
+      assert.match(outcome.stderr, /no-such-command/);
+      assert.notEqual(outcome.code, 0);
+    });
+
+    it('pipes 50 MB in and back unharmed', async () => {
+      const body = randomBytes(50_000_000);
+      const outcome = await kubectl.run(['exec', '-i', 'web', '--', 'cat'], body);
+      assert.equal(outcome.stderr, '');
+      assert.equal(sha(outcome.stdout), sha(body));
+      await idle();
+    });
+
+    it('ends the input of a command', async () => {
+      const outcome = await kubectl.run(['exec', '-i', 'web', '--', 'wc', '-c'], Buffer.alloc(100_000));
+      assert.equal(outcome.stdout.toString().trim(), '100000');
+    });
+
+    it('lets a command end before its input does', async () => {
+      const outcome = await kubectl.run(['exec', '-i', 'web', '--', 'head', '-c', '5'], Buffer.alloc(20_000_000, 'z'));
+      assert.equal(outcome.stdout.toString(), 'zzzzz');
+      await idle();
+    });
+
+    it('gives a slow reader everything', async () => {
+      const child = kubectl.start('exec', 'web', '--', 'head', '-c', '8000000', '/dev/zero');
+      child.stdin.end();
+      await wait(1500);
+      const stdout = await buffer(child.stdout);
+      assert.equal(stdout.length, 8_000_000);
+      await idle();
+    });
+
+    it('sends the size of the terminal and its changes', async () => {
+      const output = await kubectl.runOnTerminal("exec -it web -- sh -c 'sleep 3; echo done'");
+      assert.match(output, /\{"Width":100,"Height":30\}/);
+      assert.match(output, /\{"Width":120,"Height":40\}/);
+      assert.match(output, /done/);
+      await idle();
+    });
+
+    it('attaches', async () => {
+      const outcome = await kubectl.run(['attach', '-i', 'web'], Buffer.from('typed\n'));
+      assert.match(outcome.stdout.toString(), /attached\ntyped\n/);
+      await idle();
+    });
+
+    it('copies a file in and out', async () => {
+      const dir = mkdtempSync(join(tmpdir(), 'kedge-cp-'));
+      try {
+        const body = randomBytes(3_000_000);
+        writeFileSync(join(dir, 'here'), body);
+        const into = await kubectl.run(['cp', join(dir, 'here'), `web:${join(dir, 'there')}`]);
+        assert.equal(into.code, 0, into.stderr);
+        const out = await kubectl.run(['cp', `web:${join(dir, 'there')}`, join(dir, 'back')]);
+        assert.equal(out.code, 0, out.stderr);
+        assert.equal(sha(readFileSync(join(dir, 'back'))), sha(body));
+      } finally {
+        rmSync(dir, { recursive: true });
+      }
+      await idle();
+    });
+
+    it('frees everything when the client is killed', async () => {
+      // Idle, in the middle of output, and with input nobody reads.
+      for (const command of ['sleep 1000', 'yes', 'sleep 1000 # full']) {
+        const child = kubectl.start('exec', '-i', 'web', '--', 'sh', '-c', command);
+        child.stdin.on('error', () => {});
+        if (command.includes('full')) child.stdin.write(Buffer.alloc(20_000_000));
+        await until(
+          () => runtime.running() === 1,
+          () => 'the command runs',
+        );
+        await wait(300);
+        child.kill('SIGKILL');
+        await idle();
+      }
+    });
+
+    it('forwards many requests at once, and bodies of any size', async () => {
+      const { child, port } = await kubectl.forward(webPort);
+      const post = (size: number): Promise<number> =>
+        new Promise((resolve, reject) => {
+          const req = request({ port, host: '127.0.0.1', path: `/${size}`, method: 'POST', agent: false }, (res) => {
+            buffer(res).then((body) => resolve(body.length), reject);
+          });
+          req.on('error', reject);
+          req.end(Buffer.alloc(size));
+        });
+      const sizes = Array.from({ length: 60 }, (_, i) => (i % 10 === 0 ? 2_000_000 : i * 100));
+      assert.deepEqual(await Promise.all(sizes.map(post)), sizes);
+      assert.equal(await post(1), 1);
+      child.kill('SIGTERM');
+      await idle();
+    });
+
+    it('says that nothing listens on a forwarded port', async () => {
+      const { child, port, errors } = await kubectl.forward(1);
+      await new Promise<void>((resolve) => {
+        request({ port, host: '127.0.0.1', agent: false })
+          .on('error', () => resolve())
+          .end();
+      });
+      await until(
+        () => errors().includes('ECONNREFUSED'),
+        () => `the error is told: ${errors()}`,
+      );
+      child.kill('SIGTERM');
+      await idle();
+    });
+  });
+}
