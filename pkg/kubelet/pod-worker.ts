@@ -147,6 +147,8 @@ export class PodWorker {
         this.#failures = 0;
       } catch (error) {
         if (this.#ended) break;
+        // Starting was broken off because the Pod is to end: that is no failure.
+        if (this.#dirty && this.#syncing.signal.aborted && this.#stop === undefined) continue;
         const delay = Math.min(FIRST_RETRY_MS * 2 ** this.#failures, LONGEST_RETRY_MS);
         this.#failures += 1;
         this.#log.warn('pod not synced, trying again', {

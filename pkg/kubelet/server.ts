@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { Duplex } from 'node:stream';
@@ -185,6 +186,7 @@ export class KubeletServer {
     }
     const { clock } = this.#options;
     const instance = logSource(pod, this.#runtimeOf(pod), container, isTrue(query, 'previous'));
+    if (!existsSync(instance.logPath)) throw new RequestError(500, `there is no log file for container "${container}"`);
     const sinceSeconds = wholeNumber(query, 'sinceSeconds');
     const since =
       sinceSeconds === undefined ? parseTime(query.get('sinceTime') ?? '') : clock.now() - sinceSeconds * 1000;

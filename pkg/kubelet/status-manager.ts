@@ -107,7 +107,7 @@ export class StatusManager {
         const stored = await this.#client.patch(pods, name, patch, { namespace, subresource: 'status' });
         entry.stored = newer(stored, entry.stored);
       }
-      if (entry.finished) {
+      if (entry.finished && !awaitsFinalizers(entry.stored)) {
         await this.#client.delete(pods, name, { namespace, gracePeriodSeconds: 0, preconditions: { uid } });
       }
     } catch (error) {
@@ -128,6 +128,11 @@ export class StatusManager {
       throw error;
     }
   }
+}
+
+/** Whether the API has had the kubelet's deletion already and only waits for others. */
+function awaitsFinalizers({ metadata }: Pod): boolean {
+  return metadata.deletionGracePeriodSeconds === 0 && (metadata.finalizers ?? []).length > 0;
 }
 
 /** The one of two forms of a Pod that was stored later; resource versions of this API are numbers. */
