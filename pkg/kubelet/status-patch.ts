@@ -39,9 +39,12 @@ export function statusPatch(pod: Pod, status: KubeletPodStatus): object | undefi
     const wanted = status[field];
     if (wanted !== undefined && !deepEqual(stored[field], wanted)) body[field] = [...wanted, { $patch: 'replace' }];
   }
-  const changed = (status.conditions ?? []).filter((condition) => {
-    const old = stored.conditions?.find(({ type }) => type === condition.type);
-    return old === undefined || !deepEqual(withoutNulls(old), withoutNulls(condition));
+  const changed = (status.conditions ?? []).flatMap((condition) => {
+    const old = stored.conditions?.find(({ type }) => type === condition.type) ?? { type: condition.type };
+    if (deepEqual(withoutNulls(old), withoutNulls(condition))) return [];
+    // Conditions are merged field by field: a reason that no longer holds has to be taken away.
+    const gone = Object.keys(old).filter((field) => !(field in condition));
+    return [{ ...condition, ...Object.fromEntries(gone.map((field) => [field, null])) }];
   });
   if (changed.length > 0) body['conditions'] = changed;
   if (Object.keys(body).length === 0) return undefined;
