@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { Pod } from '../api/generated/core-v1.ts';
 import { FakeClock } from '../base/clock.ts';
 import { ExecError } from '../host/exec.ts';
+import { gatewayOf } from './bridge.ts';
 import { planCniConfig } from './cni-config.ts';
 import { acceptForwarding, removeForwarding } from './forward-accept.ts';
 import { planKernelSettings } from './kernel-settings.ts';
@@ -33,6 +34,8 @@ test('CNI configuration of a node', () => {
       },
     ],
   });
+  assert.equal(gatewayOf('10.42.3.0/24'), '10.42.3.1/24');
+  assert.throws(() => gatewayOf('10.42.3.0'), /malformed/);
   assert.throws(() => planCniConfig({ podCIDRs: [], leaseDir: '/x' }), /without a pod CIDR/);
   assert.throws(() => planCniConfig({ podCIDRs: ['10.42.3.0'], leaseDir: '/x' }), /malformed/);
 });

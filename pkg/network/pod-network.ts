@@ -13,7 +13,7 @@ import { pathsFor, RUN_DIR } from '../base/paths.ts';
 import type { Client } from '../client/client.ts';
 import { exec } from '../host/exec.ts';
 import { NftTableKeeper } from '../host/nft.ts';
-import { readSysctl, writeSysctl } from '../host/sysctl.ts';
+import { ensureBridge } from './bridge.ts';
 import { planCniConfig } from './cni-config.ts';
 import { acceptForwarding } from './forward-accept.ts';
 import { applyKernelSettings } from './kernel-settings.ts';
@@ -76,7 +76,7 @@ export function createPodNetwork(options: PodNetworkOptions): Component {
     if (podCIDRs.length === 0) return;
     const first = !deepEqual(podCIDRs, readyFor);
     if (first) {
-      await ensureBridge(names.bridge, options.mtu);
+      await ensureBridge({ name: names.bridge, podCIDRs, mtu: options.mtu });
       for (const cidr of options.serviceCIDRs) await routeServices(cidr, names.bridge);
       for (const cidr of podCIDRs) {
         if (await acceptForwarding(cidr, exec)) log.info('iptables drops forwarded packets: Pods are let through');
@@ -125,26 +125,6 @@ export function createPodNetwork(options: PodNetworkOptions): Component {
 function podCIDRsOf(node: Node | undefined): string[] {
   const { podCIDRs = [], podCIDR } = node?.spec ?? {};
   return podCIDRs.length > 0 || !podCIDR ? [...podCIDRs] : [podCIDR];
-}
-
-/** Makes the bridge before the first Pod does, because settings of it have to be in place by then. */
-async function ensureBridge(name: string, mtu: number | undefined): Promise<void> {
-  if (!existsSync(`/sys/class/net/${name}`)) {
-    await exec([
-      'ip',
-      'link',
-      'add',
-      'name',
-      name,
-      ...(mtu === undefined ? [] : ['mtu', String(mtu)]),
-      'type',
-      'bridge',
-    ]);
-  }
-  await exec(['ip', 'link', 'set', 'dev', name, 'up']);
-  // The host's own requests to 127.0.0.1:<node port> leave by the bridge; pod-table.ts guards the other direction.
-  const setting = `net/ipv4/conf/${name}/route_localnet`;
-  if ((await readSysctl(setting)) === '0') await writeSysctl(setting, '1');
 }
 
 /**
