@@ -262,6 +262,15 @@ describe('serveRemoteCommand over SPDY', () => {
     ]);
   });
 
+  it('refuses a session without any stream', async () => {
+    prepare(shout, { stdin: false, stdout: false, stderr: false });
+    const streams = { stdin: undefined, stdout: undefined, stderr: undefined, resize: undefined };
+    await assert.rejects(
+      runRuntimeCommand(url, options, { ...streams, signal: new AbortController().signal }),
+      /answered 400: you must specify at least 1 of stdin, stdout, stderr/,
+    );
+  });
+
   it('waits 30 s for the streams, not longer', async () => {
     const clock = new FakeClock();
     prepare(shout, { clock });

@@ -5,6 +5,7 @@ import type { RemoteCommandStreams, ServeCommandOptions } from './command-sessio
 import { type CommandStatus, commandFailed } from './command-status.ts';
 import { openSpdyCommand } from './remote-command-spdy.ts';
 import { openWebSocketCommand } from './remote-command-websocket.ts';
+import { refuseUpgrade } from './upgrade.ts';
 import { wantsWebSocket } from './websocket.ts';
 
 /**
@@ -21,6 +22,10 @@ export async function serveRemoteCommand(
   run: (streams: RemoteCommandStreams) => Promise<CommandStatus>,
 ): Promise<void> {
   try {
+    if (!options.stdin && !options.stdout && !options.stderr) {
+      refuseUpgrade(socket, 400, 'you must specify at least 1 of stdin, stdout, stderr');
+      return;
+    }
     const open = wantsWebSocket(req) ? openWebSocketCommand : openSpdyCommand;
     const session = await open(req, socket, head, options);
     if (session === undefined) return;

@@ -11,6 +11,8 @@ const DROPPED_PREFIXES = ['impersonate-', 'x-remote-', 'proxy-'];
 /** Websocket subprotocol by which browsers pass a bearer token; it is for this server's eyes only. */
 const TOKEN_PROTOCOL = 'base64url.bearer.authorization.k8s.io.';
 const CONNECT_TIMEOUT_MS = 30_000;
+/** What a client may send before the backend has answered; more waits in its socket. */
+const MOST_EARLY_BYTES = 64 * 1024;
 
 export interface TunnelTarget {
   /** `https://host:port/path?query` (or http). */
@@ -43,8 +45,17 @@ export function tunnelUpgrade(req: IncomingMessage, socket: Duplex, head: Buffer
       ...target.tls,
     };
     const backend = url.protocol === 'https:' ? requestHttps(url, options) : requestHttp(url, options);
-    // Until the backend has answered, the client's end is what stops the attempt.
+    // Until the backend has answered, the client's end is what stops the attempt; only a socket that is read shows it.
+    const early: Buffer[] = [head];
+    let earlySize = 0;
+    const keepEarly = (chunk: Buffer): void => {
+      early.push(chunk);
+      earlySize += chunk.length;
+      if (earlySize >= MOST_EARLY_BYTES) socket.pause();
+    };
     const clientGone = (): void => done.abort();
+    socket.on('data', keepEarly);
+    socket.once('end', clientGone);
     socket.once('close', clientGone);
     socket.once('close', () => {
       if (joined === undefined || joined.destroyed) resolve();
@@ -67,13 +78,13 @@ export function tunnelUpgrade(req: IncomingMessage, socket: Duplex, head: Buffer
       socket.once('finish', () => socket.destroy());
     });
     backend.on('upgrade', (response, backendSocket, backendHead) => {
-      socket.off('close', clientGone);
+      socket.off('data', keepEarly).off('end', clientGone).off('close', clientGone);
       joined = backendSocket;
       prepareSocket(backendSocket);
       socket.write(responseHead(response, false));
       if (backendHead.length > 0) socket.write(backendHead);
-      if (head.length > 0) backendSocket.write(head);
-      join(socket, backendSocket);
+      for (const chunk of early) if (chunk.length > 0) backendSocket.write(chunk);
+      join(socket, backendSocket, target.signal);
     });
     backend.end();
   });
@@ -82,15 +93,18 @@ export function tunnelUpgrade(req: IncomingMessage, socket: Duplex, head: Buffer
 /**
  * Pipes both ways. When one side ends, the other is ended behind the bytes under way, which may take a slow reader its
  * time; then the rest has five seconds. When the backend breaks, the client still gets what is under way, within five
- * seconds; what a broken client has sent is worth nothing any more.
+ * seconds; what a broken client has sent is worth nothing any more. `signal` drops both.
  */
-function join(client: Duplex, backend: Duplex): void {
+function join(client: Duplex, backend: Duplex, signal: AbortSignal | undefined): void {
   let timer: NodeJS.Timeout | undefined;
   const drop = (): void => {
     clearTimeout(timer);
+    signal?.removeEventListener('abort', drop);
     client.destroy();
     backend.destroy();
   };
+  signal?.addEventListener('abort', drop, { once: true });
+  if (signal?.aborted === true) drop();
   const linger = (): void => {
     timer ??= setTimeout(drop, LINGER_MS).unref();
   };

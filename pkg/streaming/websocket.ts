@@ -62,8 +62,10 @@ export function acceptWebSocket(
     // Some clients send binary output as text messages.
     skipUTF8Validation: true,
     maxPayload: MAX_MESSAGE,
-    handleProtocols: () => chosen,
   });
+  // ws takes names with a slash, as in `SPDY/3.1+portforward.k8s.io`, for malformed: it is not shown them at all.
+  delete req.headers['sec-websocket-protocol'];
+  if (chosen !== '') server.on('headers', (headers) => headers.push(`Sec-WebSocket-Protocol: ${chosen}`));
   return new Promise((resolve) => {
     // A bad handshake is answered by ws itself, which then closes the socket.
     const gone = (): void => resolve(undefined);

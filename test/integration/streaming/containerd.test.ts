@@ -133,6 +133,7 @@ for (const kubectl of await kubectlRunners(() => cluster.kubeconfig)) {
       assert.match(outcome.stderr, /^err\n/);
       assert.match(outcome.stderr, /command terminated with exit code 7/);
       assert.equal(outcome.code, 7);
+      assert.equal(cluster.lastTransport(), kubectl.transport);
       await idle();
     });
 
@@ -215,6 +216,7 @@ for (const kubectl of await kubectlRunners(() => cluster.kubeconfig)) {
       };
       const sizes = await Promise.all(Array.from({ length: 60 }, get));
       assert.deepEqual(sizes, Array(60).fill(300_000));
+      assert.equal(cluster.lastTransport(), kubectl.transport);
       child.kill('SIGTERM');
       const deaf = await kubectl.forward(81);
       await assert.rejects(fetch(`http://127.0.0.1:${deaf.port}/`));

@@ -7,13 +7,11 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLogger } from '../../../pkg/base/log.ts';
-import { proxyCommand, proxyPortForward } from '../../../pkg/streaming/proxy.ts';
+import { dialRuntimePortForward, runRuntimeCommand } from '../../../pkg/streaming/cri-client.ts';
+import { servePortForward } from '../../../pkg/streaming/port-forward.ts';
+import { serveRemoteCommand } from '../../../pkg/streaming/remote-command.ts';
 import type { RemoteCommandOptions } from '../../../pkg/streaming/remote-command-options.ts';
-import {
-  kubeletQuery,
-  optionsFromKubeletQuery,
-  optionsFromPodQuery,
-} from '../../../pkg/streaming/remote-command-options.ts';
+import { optionsFromKubeletQuery } from '../../../pkg/streaming/remote-command-options.ts';
 import { tunnelUpgrade } from '../../../pkg/streaming/upgrade-tunnel.ts';
 
 /** What stands behind the kubelet. */
@@ -25,6 +23,8 @@ export interface Runtime {
 
 export interface FakeCluster {
   kubeconfig: string;
+  /** The Upgrade header of the last streaming request: kubectl tries another transport when one is refused. */
+  lastTransport(): string;
   /** Sessions that the API server and the kubelet hold now. */
   sessions(): number;
   close(): void;
@@ -79,6 +79,7 @@ export async function startFakeCluster(runtime: Runtime): Promise<FakeCluster> {
   );
   const tls = { key: readFileSync(keyFile), cert: readFileSync(certFile) };
   let sessions = 0;
+  let lastTransport = '';
   const track = (session: Promise<void>): void => {
     sessions += 1;
     void session.finally(() => {
@@ -87,18 +88,25 @@ export async function startFakeCluster(runtime: Runtime): Promise<FakeCluster> {
   };
 
   const kubelet = createServer({ ...tls, ca: tls.cert, requestCert: true, rejectUnauthorized: true });
-  kubelet.on('upgrade', async (req, socket, head) => {
+  kubelet.on('upgrade', (req, socket, head) => {
     const url = new URL(req.url ?? '/', 'https://kubelet');
     const [, kind] = url.pathname.split('/');
+    if (kind === 'portForward') {
+      track(
+        servePortForward(req, socket, head, { logger: silentLogger }, async (signal) =>
+          dialRuntimePortForward(await runtime.portForwardUrl(), signal),
+        ),
+      );
+      return;
+    }
     const options = optionsFromKubeletQuery(url.searchParams);
     const command = url.searchParams.getAll('command');
-    if (kind === 'portForward') {
-      const criUrl = await runtime.portForwardUrl();
-      track(proxyPortForward(req, socket, head, criUrl, { logger: silentLogger }));
-    } else {
-      const criUrl = await (kind === 'exec' ? runtime.execUrl(command, options) : runtime.attachUrl(options));
-      track(proxyCommand(req, socket, head, criUrl, { ...options, logger: silentLogger }));
-    }
+    track(
+      serveRemoteCommand(req, socket, head, { ...options, logger: silentLogger }, async (streams) => {
+        const criUrl = await (kind === 'exec' ? runtime.execUrl(command, options) : runtime.attachUrl(options));
+        return runRuntimeCommand(criUrl, options, streams);
+      }),
+    );
   });
   const kubeletPort = await listen(kubelet);
 
@@ -108,9 +116,20 @@ export async function startFakeCluster(runtime: Runtime): Promise<FakeCluster> {
     res.end(JSON.stringify(body ?? { kind: 'Status', apiVersion: 'v1', status: 'Failure', code: 404 }));
   });
   api.on('upgrade', (req, socket, head) => {
+    lastTransport = req.headers.upgrade ?? '';
     const url = new URL(req.url ?? '/', 'https://api');
     const verb = url.pathname.split('/').at(-1) ?? '';
-    const query = kubeletQuery(optionsFromPodQuery(url.searchParams), url.searchParams.getAll('command'));
+    const query = new URLSearchParams(
+      url.searchParams.getAll('command').map((argument) => ['command', argument] as [string, string]),
+    );
+    for (const [name, kubeletName] of Object.entries({
+      stdin: 'input',
+      stdout: 'output',
+      stderr: 'error',
+      tty: 'tty',
+    })) {
+      if (url.searchParams.get(name) === 'true') query.set(kubeletName, '1');
+    }
     const path = {
       exec: 'exec/default/web/main',
       attach: 'attach/default/web/main',
@@ -138,6 +157,7 @@ export async function startFakeCluster(runtime: Runtime): Promise<FakeCluster> {
   writeFileSync(kubeconfig, JSON.stringify(config));
   return {
     kubeconfig,
+    lastTransport: () => lastTransport,
     sessions: () => sessions,
     close() {
       for (const server of [api, kubelet]) {

@@ -12,6 +12,8 @@ export interface Outcome {
 /** One kubectl with one of the two transports. */
 export interface KubectlRunner {
   readonly name: string;
+  /** The Upgrade header of the transport it is told to use. */
+  readonly transport: 'websocket' | 'SPDY/3.1';
   start(...args: string[]): ChildProcessWithoutNullStreams;
   run(args: string[], input?: Buffer): Promise<Outcome>;
   /** Runs it on a terminal of 30 rows and 100 columns that grows to 40 and 120 after a second; all it printed. */
@@ -24,23 +26,30 @@ export interface KubectlRunner {
 export async function kubectlRunners(kubeconfig: () => string): Promise<KubectlRunner[]> {
   const found = [await systemKubectl(), await ensureKubectl()].filter((kubectl) => kubectl !== undefined);
   return found.flatMap(({ program, version }) =>
-    (['websocket', 'SPDY'] as const).map((transport) => {
+    (['websocket', 'SPDY/3.1'] as const).map((transport) => {
       const websockets = String(transport === 'websocket');
       const env = {
         ...process.env,
         KUBECTL_REMOTE_COMMAND_WEBSOCKETS: websockets,
         KUBECTL_PORT_FORWARD_WEBSOCKETS: websockets,
       };
-      return runner(`kubectl ${version} over ${transport}`, program, kubeconfig, env);
+      return runner(`kubectl ${version} over ${transport}`, transport, program, kubeconfig, env);
     }),
   );
 }
 
-function runner(name: string, program: string, kubeconfig: () => string, env: NodeJS.ProcessEnv): KubectlRunner {
+function runner(
+  name: string,
+  transport: 'websocket' | 'SPDY/3.1',
+  program: string,
+  kubeconfig: () => string,
+  env: NodeJS.ProcessEnv,
+): KubectlRunner {
   const start = (...args: string[]): ChildProcessWithoutNullStreams =>
     spawn(program, ['--kubeconfig', kubeconfig(), ...args], { env });
   return {
     name,
+    transport,
     start,
     async run(args, input) {
       const child = start(...args);

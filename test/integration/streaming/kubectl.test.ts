@@ -54,6 +54,7 @@ for (const kubectl of await kubectlRunners(() => cluster.kubeconfig)) {
       assert.match(outcome.stderr, /^err\n/);
       assert.match(outcome.stderr, /command terminated with exit code 7/);
       assert.equal(outcome.code, 7);
+      assert.equal(cluster.lastTransport(), kubectl.transport);
       await idle();
     });
 
@@ -158,6 +159,7 @@ for (const kubectl of await kubectlRunners(() => cluster.kubeconfig)) {
       const sizes = Array.from({ length: 60 }, (_, i) => (i % 10 === 0 ? 2_000_000 : i * 100));
       assert.deepEqual(await Promise.all(sizes.map(post)), sizes);
       assert.equal(await post(1), 1);
+      assert.equal(cluster.lastTransport(), kubectl.transport);
       child.kill('SIGTERM');
       await idle();
     });
