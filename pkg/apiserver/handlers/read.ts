@@ -1,9 +1,10 @@
+import { apiVersionOf } from '../../api/types.ts';
 import { fieldError } from '../../apimachinery/field-error.ts';
-import { statusErrors } from '../../apimachinery/status-error.ts';
+import { type StatusError, statusErrors } from '../../apimachinery/status-error.ts';
 import { CompactedError } from '../../datastore/datastore.ts';
 import type { Descriptor } from '../../registry/descriptor.ts';
 import { type Exchange, sendDocument } from '../http/exchange.ts';
-import { negotiate, type Representation } from '../http/negotiate.ts';
+import { negotiate, PROTOBUF_TYPE, type Representation, type Transform } from '../http/negotiate.ts';
 import {
   type ListMetadata,
   listBytes,
@@ -29,24 +30,41 @@ export function handleGet(exchange: Exchange, descriptor: Descriptor, operations
 
 /** Sends one stored object in the representation the client accepts. */
 export function sendObject(exchange: Exchange, descriptor: Descriptor, stored: StoredObject, code: number): void {
-  const representation = negotiate(exchange.request.headers.accept);
-  const { mediaType } = representation;
-  if (representation.as === undefined) {
-    sendDocument(exchange, objectBytes(descriptor, stored), { code, mediaType });
+  const { mediaType, as } = negotiate(exchange.request.headers.accept, descriptor.custom);
+  if (as === undefined) {
+    const binary = mediaType === PROTOBUF_TYPE;
+    const document = binary ? objectOf(descriptor, stored) : objectBytes(descriptor, stored);
+    sendDocument(exchange, document, { code, mediaType });
     return;
   }
   const object = objectOf(descriptor, stored);
-  if (representation.as === 'PartialObjectMetadata') {
-    sendDocument(exchange, partialMetadata(object), { code, mediaType });
+  if (as.kind === 'PartialObjectMetadataList') throw isNoList(as, descriptor);
+  if (as.kind === 'PartialObjectMetadata') {
+    sendDocument(exchange, partialMetadata(object, as.apiVersion), { code, mediaType });
     return;
   }
   const { resourceVersion } = object.metadata;
   const table = tableOf(descriptor, [object], {
+    apiVersion: as.apiVersion,
     metadata: { resourceVersion },
     includeObject: rowObject(exchange),
     now: Date.now(),
   });
   sendDocument(exchange, table, { code, mediaType });
+}
+
+function isNoList(as: Transform, descriptor: Descriptor): StatusError {
+  const type = goTypeOf(descriptor, descriptor.type.kind);
+  return statusErrors.notAcceptableTransform(
+    `you requested ${as.kind}, but the requested object is not a list (${type})`,
+  );
+}
+
+/** How upstream names the type of its internal objects. */
+function goTypeOf(descriptor: Descriptor, kind: string): string {
+  if (descriptor.custom)
+    return kind === descriptor.listKind ? '*unstructured.UnstructuredList' : '*unstructured.Unstructured';
+  return `*${descriptor.type.group.split('.')[0] || 'core'}.${kind}`;
 }
 
 /** What the query's includeObject asks for; throws BadRequest for a value that does not exist. */
@@ -64,7 +82,7 @@ export async function handleList(
   operations: ResourceOperations,
 ): Promise<void> {
   const options = parseListOptions(exchange.query, false);
-  const representation = negotiate(exchange.request.headers.accept);
+  const representation = negotiate(exchange.request.headers.accept, descriptor.custom);
   const selection = Selection.parse(descriptor, options.labelSelector, options.fieldSelector);
   const page = await readPage(descriptor, exchange.info.namespace, selection, options, operations);
   sendList(exchange, descriptor, page, representation);
@@ -72,25 +90,27 @@ export async function handleList(
 
 /** Sends stored objects as a list in the given representation. */
 export function sendList(exchange: Exchange, descriptor: Descriptor, page: Page, representation: Representation): void {
-  const { mediaType } = representation;
-  if (representation.as === undefined) {
+  const { mediaType, as } = representation;
+  if (as === undefined && mediaType !== PROTOBUF_TYPE) {
     sendDocument(exchange, listBytes(descriptor, page.items, page.metadata), { mediaType });
     return;
   }
   const objects = page.items.map((stored) => objectOf(descriptor, stored));
-  if (representation.as === 'PartialObjectMetadata') {
-    const items = objects.length === 0 ? null : objects.map(partialMetadata);
-    const document = {
-      kind: 'PartialObjectMetadataList',
-      apiVersion: 'meta.k8s.io/v1',
-      metadata: page.metadata,
-      items,
-    };
-    sendDocument(exchange, document, { mediaType });
-    return;
+  const { metadata } = page;
+  if (as === undefined) {
+    const { listKind, type } = descriptor;
+    sendDocument(exchange, { kind: listKind, apiVersion: apiVersionOf(type), metadata, items: objects }, { mediaType });
+  } else if (as.kind === 'Table') {
+    const options = { apiVersion: as.apiVersion, metadata, includeObject: rowObject(exchange), now: Date.now() };
+    sendDocument(exchange, tableOf(descriptor, objects, options), { mediaType });
+  } else if (as.kind === 'PartialObjectMetadataList') {
+    const { kind, apiVersion } = as;
+    const items = objects.length === 0 ? null : objects.map((object) => partialMetadata(object, apiVersion));
+    sendDocument(exchange, { kind, apiVersion, metadata, items }, { mediaType });
+  } else {
+    const type = goTypeOf(descriptor, descriptor.listKind);
+    throw statusErrors.notAcceptableTransform(`you requested ${as.kind}, but the requested object is a list (${type})`);
   }
-  const options = { metadata: page.metadata, includeObject: rowObject(exchange), now: Date.now() };
-  sendDocument(exchange, tableOf(descriptor, objects, options), { mediaType });
 }
 
 export interface Page {

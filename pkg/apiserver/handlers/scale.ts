@@ -133,7 +133,7 @@ function selectorText(selector: Json | undefined): string {
 }
 
 function sendScale(exchange: Exchange, scale: Scale): void {
-  sendDocument(exchange, scale, { mediaType: negotiate(exchange.request.headers.accept).mediaType });
+  sendDocument(exchange, scale, { mediaType: negotiate(exchange.request.headers.accept, false).mediaType });
 }
 
 function scaleDescriptor(descriptor: Descriptor): Descriptor {

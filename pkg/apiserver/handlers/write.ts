@@ -4,7 +4,7 @@ import { isJsonObject } from '../../apimachinery/json.ts';
 import { applyJsonPatch } from '../../apimachinery/patch/json-patch.ts';
 import { applyMergePatch } from '../../apimachinery/patch/merge-patch.ts';
 import { applyStrategicMergePatch } from '../../apimachinery/patch/strategic-merge.ts';
-import { isStatusReason, statusErrors } from '../../apimachinery/status-error.ts';
+import { isStatusReason, type StatusError, statusErrors } from '../../apimachinery/status-error.ts';
 import type { Descriptor } from '../../registry/descriptor.ts';
 import type { ApiCore } from '../api-core.ts';
 import { decodeDeleteOptions, decodeDocument, decodeObject, mediaTypeOf, typedObject } from '../http/codec.ts';
@@ -51,7 +51,7 @@ export async function handleCreate(
   operations: ResourceOperations,
 ): Promise<void> {
   const options = parseWriteOptions(exchange.query, 'CreateOptions');
-  negotiate(exchange.request.headers.accept);
+  negotiate(exchange.request.headers.accept, descriptor.custom);
   const body = await readBody(exchange.request);
   const object = decodeObject(exchange, descriptor, body, options.fieldValidation);
   checkNamespace(object, exchange, descriptor);
@@ -66,7 +66,7 @@ export async function handleUpdate(
   operations: ResourceOperations,
 ): Promise<void> {
   const options = parseWriteOptions(exchange.query, 'UpdateOptions');
-  negotiate(exchange.request.headers.accept);
+  negotiate(exchange.request.headers.accept, descriptor.custom);
   const target = targetOf(exchange, descriptor);
   const { name } = exchange.info;
   const body = await readBody(exchange.request);
@@ -130,9 +130,9 @@ export async function handlePatch(
   managedFields: ManagedFields,
 ): Promise<void> {
   const type = PATCH_TYPES[mediaTypeOf(exchange.request)];
-  if (type === undefined || (type === 'strategic' && descriptor.custom)) throw statusErrors.unsupportedPatchType();
+  if (type === undefined || (type === 'strategic' && descriptor.custom)) throw unsupportedPatch(descriptor);
   const options = parseWriteOptions(exchange.query, 'PatchOptions', type === 'apply' ? 'apply' : 'other');
-  negotiate(exchange.request.headers.accept);
+  negotiate(exchange.request.headers.accept, descriptor.custom);
   const body = await readBody(exchange.request);
   if (type === 'apply') {
     await handleApply(exchange, descriptor, operations, managedFields, body, options);
@@ -162,6 +162,16 @@ export async function handlePatch(
     writeRequest(exchange, options),
   );
   sendObject(exchange, descriptor, stored, 200);
+}
+
+/** Custom resources have no merge keys, so no strategic merge patch; their refusal tells what there is instead. */
+function unsupportedPatch(descriptor: Descriptor): StatusError {
+  if (!descriptor.custom) return statusErrors.unsupportedPatchType();
+  return statusErrors.unsupportedMediaType([
+    'application/json-patch+json',
+    'application/merge-patch+json',
+    'application/apply-patch+yaml',
+  ]);
 }
 
 function parsePatch(body: Buffer): Json {
@@ -225,15 +235,14 @@ export async function handleDelete(
   descriptor: Descriptor,
   operations: ResourceOperations,
 ): Promise<void> {
+  const { mediaType } = negotiate(exchange.request.headers.accept, descriptor.custom);
   const options = await deleteOptions(exchange);
   const { removed, stored } = await operations.delete(targetOf(exchange, descriptor), exchange.info.name, {
     user: exchange.user,
     ...options,
   });
   if (removed && !descriptor.returnsDeleted) {
-    sendDocument(exchange, deletedStatus(descriptor, stored.object), {
-      mediaType: negotiate(exchange.request.headers.accept).mediaType,
-    });
+    sendDocument(exchange, deletedStatus(descriptor, stored.object), { mediaType });
   } else {
     sendObject(exchange, descriptor, stored, 200);
   }
@@ -246,6 +255,7 @@ export async function handleDeleteCollection(
   operations: ResourceOperations,
 ): Promise<void> {
   const listOptions = parseListOptions(exchange.query, false);
+  const representation = negotiate(exchange.request.headers.accept, descriptor.custom);
   const selection = Selection.parse(descriptor, listOptions.labelSelector, listOptions.fieldSelector);
   const options = await deleteOptions(exchange);
   const page = await readPage(descriptor, exchange.info.namespace, selection, listOptions, operations);
@@ -261,7 +271,7 @@ export async function handleDeleteCollection(
       if (!isStatusReason(error, 'NotFound')) throw error;
     }
   }
-  sendList(exchange, descriptor, { items, metadata: page.metadata }, negotiate(exchange.request.headers.accept));
+  sendList(exchange, descriptor, { items, metadata: page.metadata }, representation);
 }
 
 /** POST to an action subresource (`binding`, `eviction`, `token`) or to a virtual resource (reviews). */
@@ -270,7 +280,7 @@ export async function handleAction(exchange: Exchange, descriptor: Descriptor, c
   const { info } = exchange;
   const subresource = info.subresource === '' ? undefined : descriptor.subresources[info.subresource];
   const action = subresource?.type === 'action' ? subresource : undefined;
-  const { mediaType } = negotiate(exchange.request.headers.accept);
+  const { mediaType } = negotiate(exchange.request.headers.accept, descriptor.custom);
   const body = await readBody(exchange.request);
   const shape = shapeDescriptor(descriptor, action ?? { ...descriptor.type, schema: descriptor.schema });
   const document = decodeDocument(exchange, shape, body, options.fieldValidation);

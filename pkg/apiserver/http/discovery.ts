@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { apiVersionOf } from '../../api/types.ts';
+import { statusErrors } from '../../apimachinery/status-error.ts';
 import type { Descriptor, Subresource, Verb } from '../../registry/descriptor.ts';
 import type { ResourceRegistry } from '../resource-registry.ts';
-import { parseAccept } from './negotiate.ts';
+import { MEDIA_TYPES, negotiatePlain, parseAccept } from './negotiate.ts';
 
 /** The order in which upstream lists its own groups; others follow by name. */
 const GROUP_ORDER: readonly string[] = [
@@ -62,14 +63,14 @@ export class Discovery {
     if (path.length === 1) {
       const aggregated = aggregatedType(accept);
       if (aggregated !== undefined) return this.#aggregated(root === 'api', aggregated);
-      return plain(root === 'api' ? this.#coreVersions() : this.#groupList());
+      return plain(root === 'api' ? this.#coreVersions() : this.#groupList(), accept);
     }
     const group = this.#group(root === 'api' ? '' : (first ?? ''));
     if (group === undefined) return undefined;
-    if (root !== 'api' && second === undefined) return plain(groupDocument(group, true));
+    if (root !== 'api' && second === undefined) return plain(groupDocument(group, true), accept);
     const version = root === 'api' ? first : second;
     const found = group.versions.find((candidate) => candidate.version === version);
-    return found === undefined ? undefined : plain(resourceList(group.name, found.version, found.resources));
+    return found === undefined ? undefined : plain(resourceList(group.name, found.version, found.resources), accept);
   }
 
   /** All groups, with the core group first. */
@@ -138,7 +139,11 @@ function aggregatedType(accept: string | undefined): AggregatedType | undefined 
   return undefined;
 }
 
-const plain = (body: object): DiscoveryDocument => ({ body, mediaType: 'application/json' });
+function plain(body: object, accept: string | undefined): DiscoveryDocument {
+  const mediaType = negotiatePlain(accept);
+  if (mediaType === undefined) throw statusErrors.notAcceptable(MEDIA_TYPES);
+  return { body, mediaType };
+}
 
 function groupsOf(descriptors: Iterable<Descriptor>): Group[] {
   const groups = new Map<string, Map<string, Descriptor[]>>();

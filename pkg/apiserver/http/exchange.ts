@@ -1,10 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { constants, gzip } from 'node:zlib';
+import type { JsonObject } from '../../api/schema.ts';
+import { encodeProtobuf, schemaOfKind } from '../../apimachinery/protobuf/envelope.ts';
 import { StatusError, statusErrors } from '../../apimachinery/status-error.ts';
 import { formatYaml } from '../../apimachinery/yaml.ts';
 import { errorText, type Logger } from '../../base/log.ts';
 import type { Requester } from '../../registry/descriptor.ts';
 import type { RequestInfo } from '../request-info.ts';
-import { JSON_TYPE, YAML_TYPE } from './negotiate.ts';
+import { JSON_TYPE, negotiatePlain, PROTOBUF_TYPE, YAML_TYPE } from './negotiate.ts';
 
 /** HTTP/2 requests come through Node's compatibility classes, which look the same for all that is used here. */
 export type Request = IncomingMessage;
@@ -12,6 +15,9 @@ export type Response = ServerResponse;
 
 /** The largest body upstream reads (limitedReadBody). */
 const BODY_LIMIT_BYTES = 3 * 1024 * 1024;
+
+/** Smaller answers are sent as they are: compressing would cost more than it saves. */
+const GZIP_THRESHOLD_BYTES = 128 * 1024;
 
 /** One HTTP request on its way through the server. */
 export interface Exchange {
@@ -55,36 +61,70 @@ export interface BodyOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Sends a JSON document as JSON or YAML, indented when the client asked for `pretty`. */
+/**
+ * Sends a document (or its JSON text) as JSON, YAML or protobuf; JSON is indented when the client asked for `pretty`.
+ * Throws NotAcceptable when its kind has no protobuf form.
+ */
 export function sendDocument(exchange: Exchange, document: Buffer | object, options: BodyOptions = {}): void {
   const mediaType = options.mediaType ?? JSON_TYPE;
-  const pretty = isPretty(exchange);
-  let body: Buffer;
-  if (mediaType === YAML_TYPE) {
-    body = Buffer.from(formatYaml(Buffer.isBuffer(document) ? JSON.parse(document.toString('utf8')) : document));
-  } else if (Buffer.isBuffer(document)) {
-    body = pretty ? Buffer.from(JSON.stringify(JSON.parse(document.toString('utf8')), null, 2)) : document;
-  } else {
-    body = Buffer.from(pretty ? JSON.stringify(document, null, 2) : JSON.stringify(document));
-  }
-  sendBytes(exchange, body, { ...options, mediaType });
+  sendBytes(exchange, encodeDocument(document, mediaType, isPretty(exchange)), { ...options, mediaType });
 }
 
-/** Sends bytes with their media type and the request's warnings. */
+function encodeDocument(document: Buffer | object, mediaType: string, pretty: boolean): Buffer {
+  const asObject = (): JsonObject =>
+    (Buffer.isBuffer(document) ? JSON.parse(document.toString('utf8')) : document) as JsonObject;
+  if (mediaType === YAML_TYPE) return Buffer.from(formatYaml(asObject()));
+  if (mediaType === PROTOBUF_TYPE) return protobufOf(asObject());
+  if (pretty) return Buffer.from(JSON.stringify(asObject(), null, 2));
+  return Buffer.isBuffer(document) ? document : Buffer.from(JSON.stringify(document));
+}
+
+/** The protobuf document of an object of a built-in kind; throws NotAcceptable for other objects. */
+export function protobufOf(object: JsonObject): Buffer {
+  const kind = String(object['kind'] ?? '');
+  const schema = schemaOfKind(String(object['apiVersion'] ?? ''), kind);
+  if (schema !== undefined) return encodeProtobuf(object, schema);
+  throw statusErrors.notAcceptableTransform(
+    `object *${kind} does not implement the protobuf marshalling interface and cannot be encoded to a protobuf message`,
+  );
+}
+
+/** Sends bytes with their media type and the request's warnings; large ones are compressed if the client takes that. */
 export function sendBytes(exchange: Exchange, body: Buffer, options: BodyOptions): void {
-  const { response } = exchange;
+  const { request, response } = exchange;
   if (response.headersSent || response.destroyed) return;
   response.statusCode = options.code ?? 200;
   response.setHeader('content-type', options.mediaType ?? JSON_TYPE);
   response.setHeader('cache-control', 'no-cache, private');
-  response.setHeader('content-length', body.length);
   for (const [name, value] of Object.entries(options.headers ?? {})) response.setHeader(name, value);
   if (exchange.warnings.length > 0) response.setHeader('warning', exchange.warnings.map(warningHeader));
-  if (exchange.request.method === 'HEAD') response.end();
+  if (body.length <= GZIP_THRESHOLD_BYTES || !acceptsGzip(request)) {
+    finish(exchange, body);
+    return;
+  }
+  // Off the event loop: a list of megabytes takes long enough to hold everybody else up.
+  gzip(body, { level: constants.Z_BEST_SPEED }, (error, packed) => {
+    if (error === null) {
+      response.setHeader('content-encoding', 'gzip');
+      response.appendHeader('vary', 'Accept-Encoding');
+    }
+    finish(exchange, error === null ? packed : body);
+  });
+}
+
+function finish({ request, response }: Exchange, body: Buffer): void {
+  if (response.destroyed) return;
+  response.setHeader('content-length', body.length);
+  if (request.method === 'HEAD') response.end();
   else response.end(body);
 }
 
-/** Sends a failure as a Status object; anything that is not a StatusError is logged and answered with 500. */
+function acceptsGzip(request: Request): boolean {
+  const accepted = String(request.headers['accept-encoding'] ?? '').split(',');
+  return accepted.some((coding) => coding.split(';')[0]?.trim() === 'gzip');
+}
+
+/** Sends a failure as a Status object in a form the client accepts, JSON if there is none; anything that is not a StatusError is logged and answered with 500. */
 export function sendError(exchange: Exchange, error: unknown, log: Logger): void {
   let failure: StatusError;
   if (error instanceof StatusError) failure = error;
@@ -96,6 +136,7 @@ export function sendError(exchange: Exchange, error: unknown, log: Logger): void
   const retry = failure.status.details?.retryAfterSeconds;
   sendDocument(exchange, failure.status, {
     code: failure.code,
+    mediaType: negotiatePlain(exchange.request.headers.accept) ?? JSON_TYPE,
     ...(retry === undefined ? {} : { headers: { 'retry-after': String(retry) } }),
   });
 }

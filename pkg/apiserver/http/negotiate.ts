@@ -4,14 +4,25 @@ export const JSON_TYPE = 'application/json';
 export const YAML_TYPE = 'application/yaml';
 export const PROTOBUF_TYPE = 'application/vnd.kubernetes.protobuf';
 
+export type MediaType = typeof JSON_TYPE | typeof YAML_TYPE | typeof PROTOBUF_TYPE;
+
 /** What bodies and answers of built-in kinds may be; upstream lists them in this order. */
-export const MEDIA_TYPES: readonly string[] = [JSON_TYPE, YAML_TYPE, PROTOBUF_TYPE];
+export const MEDIA_TYPES: readonly MediaType[] = [JSON_TYPE, YAML_TYPE, PROTOBUF_TYPE];
+
+/** What watches are written in. */
+export const STREAM_TYPES: readonly string[] = [`${JSON_TYPE};stream=watch`, `${PROTOBUF_TYPE};stream=watch`];
+
+/** What objects are turned into on a client's wish, in the version of meta.k8s.io it asked for. */
+export interface Transform {
+  readonly kind: 'Table' | 'PartialObjectMetadata' | 'PartialObjectMetadataList';
+  readonly apiVersion: string;
+}
 
 /** The representation an answer takes. */
 export interface Representation {
-  readonly mediaType: typeof JSON_TYPE | typeof YAML_TYPE;
-  /** What the object is turned into: a Table, its metadata only, or (undefined) itself. */
-  readonly as: 'Table' | 'PartialObjectMetadata' | undefined;
+  readonly mediaType: MediaType;
+  /** Undefined: the object itself. */
+  readonly as: Transform | undefined;
 }
 
 interface MediaRange {
@@ -33,25 +44,61 @@ export function parseAccept(header: string): MediaRange[] {
     .sort((a, b) => b.quality - a.quality);
 }
 
-/** Chooses the representation of an object or a list; throws NotAcceptable with what there is. */
-export function negotiate(accept: string | undefined): Representation {
-  const ranges = parseAccept(accept ?? '*/*');
-  if (ranges.length === 0) return { mediaType: JSON_TYPE, as: undefined };
+/**
+ * Chooses the representation of an object, a list or a watch. Custom resources have no protobuf form of their own, only
+ * their metadata has. Throws NotAcceptable with what there is.
+ */
+export function negotiate(accept: string | undefined, custom: boolean): Representation {
+  const ranges = rangesOf(accept);
   for (const range of ranges) {
     const mediaType = concreteType(range.type);
     if (mediaType === undefined) continue;
-    const as = range.parameters.get('as');
-    if (as === undefined) return { mediaType, as: undefined };
-    if (range.parameters.get('g') !== 'meta.k8s.io' || range.parameters.get('v') !== 'v1') continue;
-    if (as === 'Table') return { mediaType, as: 'Table' };
-    if (as === 'PartialObjectMetadata' || as === 'PartialObjectMetadataList') {
-      return { mediaType, as: 'PartialObjectMetadata' };
-    }
+    const as = transformOf(range);
+    if (as === 'unknown') continue;
+    // Tables are not defined in protobuf.
+    if (mediaType === PROTOBUF_TYPE && (as === undefined ? custom : as.kind === 'Table')) continue;
+    return { mediaType, as };
   }
-  throw statusErrors.notAcceptable([JSON_TYPE, YAML_TYPE]);
+  // Upstream looks at the types alone before it looks at what is asked of them; custom resources skip that first look.
+  if (!custom && ranges.every(({ type }) => concreteType(type) === undefined)) {
+    throw statusErrors.notAcceptable(MEDIA_TYPES);
+  }
+  throw statusErrors.notAcceptableTransform(onlyAccepted(MEDIA_TYPES));
 }
 
-function concreteType(type: string): Representation['mediaType'] | undefined {
-  if (type === JSON_TYPE || type === '*/*' || type === 'application/*') return JSON_TYPE;
-  return type === YAML_TYPE || type === 'application/x-yaml' ? YAML_TYPE : undefined;
+/** Like `negotiate`, for watches: YAML has no stream form. */
+export function negotiateStream(accept: string | undefined, custom: boolean): Representation {
+  const representation = negotiate(accept, custom);
+  if (representation.mediaType === YAML_TYPE) throw statusErrors.notAcceptableTransform(onlyAccepted(STREAM_TYPES));
+  return representation;
+}
+
+/** The media type of a document that is never transformed (a Status, discovery); undefined when none is acceptable. */
+export function negotiatePlain(accept: string | undefined): MediaType | undefined {
+  const plain = rangesOf(accept).filter(({ parameters }) => !parameters.has('as'));
+  return plain.map(({ type }) => concreteType(type)).find((type) => type !== undefined);
+}
+
+function rangesOf(accept: string | undefined): MediaRange[] {
+  const ranges = parseAccept(accept ?? '');
+  return ranges.length > 0 ? ranges : parseAccept('*/*');
+}
+
+function onlyAccepted(types: readonly string[]): string {
+  return `only the following media types are accepted: ${types.join(', ')}`;
+}
+
+function transformOf({ parameters }: MediaRange): Transform | undefined | 'unknown' {
+  const kind = parameters.get('as');
+  if (kind === undefined) return undefined;
+  const version = parameters.get('v');
+  if (parameters.get('g') !== 'meta.k8s.io' || (version !== 'v1' && version !== 'v1beta1')) return 'unknown';
+  if (kind !== 'Table' && kind !== 'PartialObjectMetadata' && kind !== 'PartialObjectMetadataList') return 'unknown';
+  return { kind, apiVersion: `meta.k8s.io/${version}` };
+}
+
+function concreteType(type: string): MediaType | undefined {
+  if (type === '*/*' || type === 'application/*') return JSON_TYPE;
+  if (type === 'application/x-yaml') return YAML_TYPE;
+  return MEDIA_TYPES.find((known) => known === type);
 }

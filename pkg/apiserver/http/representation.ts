@@ -47,18 +47,18 @@ const COMMA = Buffer.from(',');
 const OPEN = Buffer.from('{');
 const CLOSE = Buffer.from(']}');
 
-export function partialMetadata(object: KubeObject): JsonObject {
-  return {
-    kind: 'PartialObjectMetadata',
-    apiVersion: 'meta.k8s.io/v1',
-    metadata: object.metadata as unknown as JsonObject,
-  };
+export const META_V1 = 'meta.k8s.io/v1';
+
+/** The metadata of an object alone; `apiVersion` is the version of meta.k8s.io it is told in. */
+export function partialMetadata(object: KubeObject, apiVersion = META_V1): JsonObject {
+  return { kind: 'PartialObjectMetadata', apiVersion, metadata: object.metadata as unknown as JsonObject };
 }
 
 /** What a table row says of its object besides the cells: `includeObject` of upstream's TableOptions. */
 export type RowObject = 'Metadata' | 'Object' | 'None';
 
 export interface TableOptions {
+  readonly apiVersion: string;
   readonly metadata: object;
   readonly includeObject: RowObject;
   /** Watch events after the first leave the columns out. */
@@ -67,16 +67,16 @@ export interface TableOptions {
   readonly now: number;
 }
 
-/** A meta.k8s.io/v1 Table of objects, with the cells upstream prints. */
+/** A meta.k8s.io Table of objects, with the cells upstream prints. */
 export function tableOf(descriptor: Descriptor, objects: readonly KubeObject[], options: TableOptions): object {
   const rows = objects.map((object) => {
     const cells = descriptor.columns.map((column) => column.cell(object, options.now));
     if (options.includeObject === 'None') return { cells, object: null };
-    return { cells, object: options.includeObject === 'Object' ? object : partialMetadata(object) };
+    return { cells, object: options.includeObject === 'Object' ? object : partialMetadata(object, options.apiVersion) };
   });
   return {
     kind: 'Table',
-    apiVersion: 'meta.k8s.io/v1',
+    apiVersion: options.apiVersion,
     metadata: options.metadata,
     columnDefinitions: options.withoutColumns ? null : descriptor.columns.map(columnDefinition),
     rows,
