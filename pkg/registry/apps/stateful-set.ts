@@ -1,9 +1,33 @@
+import type { StatefulSet } from '../../api/generated/apps-v1.ts';
 import { statefulSets } from '../../api/resources.ts';
+import { defaultPodSpec } from '../core/pod-defaults.ts';
 import { describe } from '../descriptor.ts';
 import { replicasScale } from '../scale.ts';
 
-export const statefulSet = describe(statefulSets, {
+export const statefulSet = describe<StatefulSet>(statefulSets, {
   shortNames: ['sts'],
   categories: ['all'],
   subresources: { scale: replicasScale },
+  defaults({ spec }) {
+    spec.podManagementPolicy ||= 'OrderedReady';
+    spec.updateStrategy ??= {};
+    spec.updateStrategy.type ||= 'RollingUpdate';
+    if (spec.updateStrategy.type === 'RollingUpdate') {
+      spec.updateStrategy.rollingUpdate = { partition: 0, ...spec.updateStrategy.rollingUpdate };
+    }
+    const retention = spec.persistentVolumeClaimRetentionPolicy ?? {};
+    spec.persistentVolumeClaimRetentionPolicy = {
+      whenDeleted: retention.whenDeleted || 'Retain',
+      whenScaled: retention.whenScaled || 'Retain',
+    };
+    spec.replicas ??= 1;
+    spec.revisionHistoryLimit ??= 10;
+    if (spec.template?.spec !== undefined) defaultPodSpec(spec.template.spec);
+    for (const claim of spec.volumeClaimTemplates ?? []) {
+      claim.apiVersion = 'v1';
+      claim.kind = 'PersistentVolumeClaim';
+      if (claim.spec !== undefined) claim.spec.volumeMode ??= 'Filesystem';
+      claim.status = { ...claim.status, phase: claim.status?.phase || 'Pending' };
+    }
+  },
 });
