@@ -24,6 +24,9 @@ import { createKubelet } from '../../pkg/kubelet/kubelet.ts';
 import { CertificateManager } from '../../pkg/pki/certificates.ts';
 import { ControlPlane } from '../../pkg/server/control-plane.ts';
 
+/** Another containerd than the system's: a folder with containerd, ctr and the shim. */
+const programDirs = (process.env['KEDGE_TEST_CONTAINERD'] ?? '').split(':').filter((dir) => dir !== '');
+
 export const NODE = 'test-node';
 
 async function freePort(): Promise<number> {
@@ -53,7 +56,7 @@ export class KubeletWorld {
   constructor(prefix: string) {
     this.tag = `${prefix}${process.pid % 100000}`;
     const { dataDir, log } = this;
-    this.containerd = new Containerd({ dataDir, runDir: this.#runDir, log });
+    this.containerd = new Containerd({ dataDir, runDir: this.#runDir, log, programDirs });
   }
 
   /** Acts as the administrator. */
