@@ -103,6 +103,7 @@ async function prepare(
     container,
     pullSecrets: pullSecrets(pod, data),
     sandboxConfig: context.sandboxConfig,
+    signal: context.signal,
     tell: (type, reason, message) => tell(tools.events, pod, container.name, type, reason, message),
   });
   verifyNonRoot(pod, container, image.user);
@@ -177,7 +178,7 @@ export async function startContainer(
     await postStart(tools, context, container, id);
   } catch (error) {
     const failure = toStartError(error);
-    if (failure.reason !== 'CrashLoopBackOff') {
+    if (failure.reason !== 'CrashLoopBackOff' && !context.signal.aborted) {
       const shown =
         failure.reason.startsWith('ErrImage') || failure.reason === 'ImagePullBackOff'
           ? failure.reason

@@ -8,6 +8,7 @@ import type { Message, MessageInit } from '../cri/types.ts';
 import { Backoff } from './backoff.ts';
 import { ContainerStartError } from './container-error.ts';
 import { credentialsFor } from './image-credentials.ts';
+import { Limiter } from './limiter.ts';
 import type { ImageUser } from './security-context.ts';
 
 /** An image that is on this node. */
@@ -27,6 +28,8 @@ export interface EnsureImageInput {
   readonly container: Container;
   readonly pullSecrets: readonly Secret[];
   readonly sandboxConfig: MessageInit<'PodSandboxConfig'>;
+  /** Breaks a pull off: the Pod is to end. */
+  readonly signal: AbortSignal;
   /** Records an event about the container. */
   readonly tell: (type: EventType, reason: string, message: string) => void;
 }
@@ -38,6 +41,7 @@ interface Failure {
 
 /** How long a failed pull shows as ErrImagePull before it becomes ImagePullBackOff. */
 const SHOW_ERROR_MS = 2000;
+const CONCURRENT_PULLS = 3;
 
 /** The policy of a container without one: a moving tag is looked up every time. */
 function pullPolicy(container: Container): string {
@@ -47,14 +51,15 @@ function pullPolicy(container: Container): string {
   return image.includes('@') || (tag !== undefined && tag !== 'latest') ? 'IfNotPresent' : 'Always';
 }
 
-/** Brings images to the node by upstream's pull policies, pulling one image at a time and with back-off. */
+/** Brings images to the node by upstream's pull policies and back-off. A slow registry does not hold up the others. */
 export class ImageManager {
   readonly #images: ImageService;
   readonly #clock: Clock;
   readonly #backoff: Backoff;
   readonly #failures = new Map<string, Failure>();
-  /** Pulls go one after another, as upstream's serializeImagePulls has it. */
-  #queue: Promise<unknown> = Promise.resolve();
+  readonly #pulls = new Limiter(CONCURRENT_PULLS);
+  /** The last of the pulls of each image: they go one after another, the later ones finding what the first brought. */
+  readonly #queues = new Map<string, Promise<unknown>>();
 
   constructor(options: ImageManagerOptions) {
     this.#images = options.images;
@@ -101,11 +106,13 @@ export class ImageManager {
       }
     }
     try {
-      const image = await this.#inTurn(() => this.#pull(input, name));
+      const image = await this.#inTurn(name, input.signal, () => this.#pull(input, name));
       this.#backoff.reset(key);
       this.#failures.delete(key);
       return image;
     } catch (error) {
+      if (input.signal.aborted)
+        throw new ContainerStartError('ErrImagePull', 'the pull was broken off', { cause: error });
       const now = this.#clock.now();
       tell('Warning', 'Failed', `Failed to pull image "${name}": ${errorText(error)}`);
       this.#failures.set(key, { at: now, message: `ErrImagePull: ${errorText(error)}` });
@@ -126,7 +133,7 @@ export class ImageManager {
     let failure: unknown;
     for (const auth of credentials.length === 0 ? [undefined] : credentials) {
       try {
-        const { imageRef } = await this.#images.pullImage({ ...request, auth });
+        const { imageRef } = await this.#images.pullImage({ ...request, auth }, { signal: input.signal });
         const image = await this.#status(imageRef);
         if (image === undefined) throw new Error(`image ${name} was pulled and is not there`);
         const took = formatDuration(this.#clock.now() - started);
@@ -138,17 +145,28 @@ export class ImageManager {
         );
         return presentImage(image);
       } catch (error) {
+        if (input.signal.aborted) throw error;
         failure = error;
       }
     }
     throw failure;
   }
 
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#queue.then(work);
+  async #inTurn<T>(name: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    const before = this.#queues.get(name) ?? Promise.resolve();
+    const turn = before.then(() =>
+      this.#pulls.run(() => {
+        signal.throwIfAborted();
+        return work();
+      }),
+    );
     // The next in the queue does not care how this one ended.
-    this.#queue = turn.catch(() => undefined);
-    return turn;
+    const ended = turn.catch(() => undefined);
+    this.#queues.set(name, ended);
+    void ended.then(() => {
+      if (this.#queues.get(name) === ended) this.#queues.delete(name);
+    });
+    return await orAborted(turn, signal);
   }
 
   async #status(image: string): Promise<Message<'Image'> | undefined> {
@@ -166,6 +184,17 @@ export class ImageManager {
       });
     }
   }
+}
+
+/** `work`, or a rejection as soon as `signal` aborts; `work` goes on by itself then. */
+function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    const done = (): void => signal.removeEventListener('abort', abort);
+    work.then(resolve, reject).finally(done);
+  });
 }
 
 function presentImage(image: Message<'Image'>): PresentImage {

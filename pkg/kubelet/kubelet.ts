@@ -42,6 +42,8 @@ export interface KubeletOptions {
   /** The kubelet's folder. */
   readonly root: string;
   readonly tls: KubeletTls;
+  /** Calls its argument with renewed certificates; returns the unsubscriber. */
+  readonly onTlsChange?: (apply: (tls: KubeletTls) => void) => () => void;
   readonly clusterDns: ClusterDns;
   /** Where the server listens; every address unless given. */
   readonly address?: string;
@@ -98,6 +100,7 @@ class Kubelet implements Component {
   readonly #stopping = new AbortController();
   readonly #running: Promise<void>[] = [];
   #parts: Parts | undefined;
+  #unsubscribeTls: (() => void) | undefined;
 
   constructor(options: KubeletOptions) {
     this.#options = options;
@@ -197,6 +200,7 @@ class Kubelet implements Component {
       tls: this.#options.tls,
     });
     await server.start();
+    this.#unsubscribeTls = this.#options.onTlsChange?.((tls) => server.setTls(tls));
     this.#parts = { reporter, workers, probes, server };
     reporter.start(signal);
     this.#running.push(
@@ -215,6 +219,7 @@ class Kubelet implements Component {
   /** Lets go of everything but the Pods, which go on running. */
   async stop(): Promise<void> {
     this.#stopping.abort();
+    this.#unsubscribeTls?.();
     this.#parts?.workers.stop();
     this.#parts?.probes.stop();
     await this.#parts?.server.stop();

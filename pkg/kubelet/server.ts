@@ -93,6 +93,7 @@ const isTrue = (query: URLSearchParams, name: string): boolean => ['1', 't', 'tr
 /** The kubelet's HTTPS server on :10250, for the API server: logs, exec, attach, port-forward, the node's Pods. */
 export class KubeletServer {
   readonly #options: KubeletServerOptions;
+  readonly #sockets = new Set<Duplex>();
   #server: Server | undefined;
 
   constructor(options: KubeletServerOptions) {
@@ -110,6 +111,10 @@ export class KubeletServer {
       // Who has no certificate is answered 401 instead of being cut off.
       rejectUnauthorized: false,
       minVersion: 'TLSv1.2',
+    });
+    server.on('secureConnection', (socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
     });
     server.on('request', (req, res) => void this.#serve(req, res));
     server.on('upgrade', (req, socket, head) => void this.#upgrade(req, socket, head));
@@ -129,10 +134,9 @@ export class KubeletServer {
     this.#server = server;
   }
 
-  /** The port in use. */
-  get port(): number {
-    const address = this.#server?.address();
-    return typeof address === 'object' && address !== null ? address.port : this.#options.port;
+  /** Uses renewed certificates for connections from now on. */
+  setTls({ key, cert, clientCA }: KubeletTls): void {
+    this.#server?.setSecureContext({ key, cert, ca: clientCA, minVersion: 'TLSv1.2' });
   }
 
   async stop(): Promise<void> {
@@ -140,7 +144,8 @@ export class KubeletServer {
     if (server === undefined) return;
     this.#server = undefined;
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-    server.closeAllConnections();
+    // Upgraded connections are not the HTTP server's any more, yet it would wait for them.
+    for (const socket of this.#sockets) socket.destroy();
     await closed;
   }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { WebSocket } from 'ws';
 import type { Pod } from '../../pkg/api/generated/core-v1.ts';
 import { nodes, pods } from '../../pkg/api/resources.ts';
 import { exec } from '../../pkg/host/exec.ts';
@@ -202,6 +203,34 @@ describe('the life and end of Pods', () => {
     const hog = await world.pod('hog', 'Failed', (seen) => seen.status.phase === 'Failed');
     assert.equal(app(hog)?.state.terminated?.reason, 'OOMKilled');
     await world.deletePod('hog');
+  });
+
+  test('logs are followed to the end, exec by websocket, and an open session does not hold up the stop', async () => {
+    await world.createPod('talks', 'trap "echo last; exit 0" TERM; echo one; while :; do sleep 0.1; done');
+    await world.running('talks');
+    const first = Promise.withResolvers<string>();
+    const followed = world.kubeletGet('/containerLogs/default/talks/app?follow=true', first.resolve);
+    assert.equal(await first.promise, 'one\n');
+    await world.deletePod('talks');
+    assert.equal((await followed).body, 'one\nlast\n');
+
+    await world.createPod('shell', FOREVER);
+    await world.running('shell');
+    const { host, port, ...tls } = world.kubeletAccess();
+    const url = `wss://${host}:${port}/exec/default/shell/app?command=cat&input=1&output=1`;
+    const socket = new WebSocket(url, 'v5.channel.k8s.io', tls);
+    const answers: string[] = [];
+    socket.on('message', (data: Buffer) => {
+      if (data.length > 1) answers.push(`${data[0]} ${data.toString('utf8', 1)}`);
+    });
+    await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));
+    socket.send(Buffer.from('\0hello\n'));
+    await world.until('cat answers', () => answers.includes('1 hello\n'));
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    assert.ok((await timed(() => world.stopKubelet())) < 2000);
+    await closed;
+    await world.startKubelet();
+    await world.deletePod('shell');
   });
 
   test('who is not the API server is refused', async () => {

@@ -1,6 +1,7 @@
 /** A node to test the kubelet on: kedge's own containerd, control plane and kubelet, apart from anything else here. */
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:https';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -167,32 +168,31 @@ export class KubeletWorld {
     this.#kubelet = undefined;
   }
 
-  /** Asks the kubelet's server as the API server does. */
-  async kubeletGet(path: string): Promise<{ readonly status: number; readonly body: string }> {
+  /** How the API server reaches the kubelet's server. */
+  kubeletAccess(): { host: string; port: number; key: string; cert: string; ca: string } {
     assert.ok(this.#certificates);
-    const { request } = await import('node:https');
     const { leaves, authorities } = this.#certificates.current;
-    const { key, cert } = pem(leaves['client-kube-apiserver']);
+    const ca = authorities['server-ca'].certificate;
+    return { host: '127.0.0.1', port: this.#kubeletPort, ...pem(leaves['client-kube-apiserver']), ca };
+  }
+
+  /** Asks the kubelet's server as the API server does; `onData` gets the body as it comes. */
+  kubeletGet(
+    path: string,
+    onData?: (text: string) => void,
+  ): Promise<{ readonly status: number; readonly body: string }> {
     return new Promise((resolve, reject) => {
-      const sent = request(
-        {
-          host: '127.0.0.1',
-          port: this.#kubeletPort,
-          path,
-          key,
-          cert,
-          ca: authorities['server-ca'].certificate,
-          agent: false,
-        },
-        (answer) => {
-          const chunks: Buffer[] = [];
-          answer.on('data', (chunk: Buffer) => chunks.push(chunk));
-          answer.on('end', () =>
-            resolve({ status: answer.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8') }),
-          );
-          answer.on('error', reject);
-        },
-      );
+      const sent = request({ ...this.kubeletAccess(), path, agent: false }, (answer) => {
+        const chunks: Buffer[] = [];
+        answer.on('data', (chunk: Buffer) => {
+          chunks.push(chunk);
+          onData?.(chunk.toString('utf8'));
+        });
+        const finish = (): void =>
+          resolve({ status: answer.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8') });
+        answer.on('end', finish);
+        answer.on('error', reject);
+      });
       sent.on('error', reject);
       sent.end();
     });

@@ -168,7 +168,7 @@ describe('the kubelet with a real containerd and the real API', () => {
     await world.deletePod('ordered');
   });
 
-  test('crashes back off, a new image or command of an image restarts in place', async () => {
+  test('crashes back off', async () => {
     await world.createPod('crash', 'exit 1');
     const pod = await world.pod(
       'crash',
