@@ -7,6 +7,7 @@ import { type CriClient, createCriClient } from '../cri/client.ts';
 import { createKubelet } from '../kubelet/kubelet.ts';
 import type { NodeIdentity } from '../kubelet/node-object.ts';
 import type { KubeletTls } from '../kubelet/server.ts';
+import { createDns } from '../network/dns/dns.ts';
 import { createPodNetwork } from '../network/pod-network.ts';
 import { createProxy } from '../network/proxy/proxy.ts';
 import { Containerd } from './containerd.ts';
@@ -45,6 +46,8 @@ export function nodeComponents(options: AgentOptions): Component[] {
       clock,
       log,
     }),
+    // Before the kubelet: Pods ask for names as soon as they run.
+    ...(options.disabled.clusterDNS ? [] : [clusterDns(options)]),
     createKubelet({
       client,
       cri,
@@ -58,6 +61,19 @@ export function nodeComponents(options: AgentOptions): Component[] {
     }),
     ...(options.disabled.kubeProxy ? [] : [serviceProxy(options)]),
   ];
+}
+
+function clusterDns(options: AgentOptions): Component {
+  const { client, clock, log, resolvConf } = options;
+  return createDns({
+    client,
+    address: options.clusterDns.address,
+    domain: options.clusterDns.domain,
+    ownCIDRs: [options.clusterCIDR, options.serviceCIDR],
+    clock,
+    log,
+    ...(resolvConf === undefined ? {} : { resolvConf }),
+  });
 }
 
 function serviceProxy({

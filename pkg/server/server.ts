@@ -16,6 +16,7 @@ import { writeKubeconfig } from '../bootstrap/kubeconfig.ts';
 import { createEventRecorder } from '../client/events.ts';
 import { createControllerManager } from '../controllers/manager.ts';
 import { detectNodeAddress } from '../host/node-address.ts';
+import { ensureDnsService } from '../network/dns/dns-service.ts';
 import { CertificateManager } from '../pki/certificates.ts';
 import { createScheduler } from '../scheduler/scheduler.ts';
 import type { ServerConfig } from './config.ts';
@@ -96,10 +97,20 @@ async function startServer(
   await supervisor.start(adminKubeconfig(config, certificates));
   log.info('the API is up', { port: config.httpsListenPort });
   const shared: SharedParts = { config, supervisor, controlPlane, clock, log };
+  if (!config.disabled.clusterDNS) await announceDns(shared);
   if (!config.disabled.controllerManager) await supervisor.start(controllerManager(shared, certificates));
   if (!config.disabled.scheduler) await supervisor.start(scheduler(shared));
   if (!config.disabled.agent) {
     for (const component of node(shared, paths, nodeIP, certificates)) await supervisor.start(component);
+  }
+}
+
+/** A cluster whose DNS address was given to another Service meanwhile runs on, only its DNS has no Service. */
+async function announceDns({ controlPlane, config, log }: SharedParts): Promise<void> {
+  try {
+    await ensureDnsService(controlPlane.client(LOOPBACK_USER), { clusterIP: config.clusterDNS });
+  } catch (error) {
+    log.error('the Service kube-system/kube-dns could not be made', { error: errorText(error) });
   }
 }
 

@@ -23,6 +23,7 @@ export async function ensureDnsService(client: Client, options: { readonly clust
     { name: 'dns', port: 53, protocol: 'UDP' },
     { name: 'dns-tcp', port: 53, protocol: 'TCP' },
   ];
+  await removeFormer(client, clusterIP);
   await createIfMissing(client, services, {
     metadata: { ...metadata, labels },
     spec: { type: 'ClusterIP', clusterIP, ports: ports.map((port) => ({ ...port, targetPort: port.port })) },
@@ -39,6 +40,18 @@ export async function ensureDnsService(client: Client, options: { readonly clust
     endpoints: [{ addresses: [clusterIP], conditions: { ready: true, serving: true, terminating: false } }],
     ports,
   });
+}
+
+/** With another cluster DNS address than before the Service is another one: its address cannot be changed. */
+async function removeFormer(client: Client, clusterIP: string): Promise<void> {
+  try {
+    const former = await client.get(services, NAME, NAMESPACE);
+    if (former.spec.clusterIP === clusterIP) return;
+    await client.delete(services, NAME, { namespace: NAMESPACE });
+    await client.delete(endpointSlices, NAME, { namespace: NAMESPACE });
+  } catch (error) {
+    if (!isStatusReason(error, 'NotFound')) throw error;
+  }
 }
 
 async function createIfMissing<T extends KubeObject>(

@@ -178,5 +178,8 @@ test('the kube-dns Service is made once', async () => {
   await ensureDnsService(world.client, { clusterIP: '10.43.0.10' });
   await ensureDnsService(world.client, { clusterIP: '10.43.0.10' });
   assert.equal(ask(world, 'kube-dns.kube-system.svc.cluster.local', 'A'), 'A 10.43.0.10');
+  assert.equal(ask(world, '10.0.43.10.in-addr.arpa', 'PTR'), 'PTR kube-dns.kube-system.svc.cluster.local');
+  await ensureDnsService(world.client, { clusterIP: '10.43.0.99' });
+  assert.equal(ask(world, 'kube-dns.kube-system.svc.cluster.local', 'A'), 'A 10.43.0.99');
   assert.equal(ask(world, '_dns._udp.kube-dns.kube-system.svc.cluster.local', 'SRV').split(' ')[2], '53');
 });
