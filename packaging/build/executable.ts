@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { PAUSE_ARCHIVE } from '../../pkg/agent/pause-image.ts';
+import { DESCRIPTIONS_ASSET } from '../../pkg/api/descriptions.ts';
 import { NATIVE_ASSET } from '../../pkg/datastore/libsql/native.ts';
 import { WORKER_ASSET } from '../../pkg/datastore/libsql/start-worker.ts';
 import { mustRun } from '../dev/lib/command.ts';
@@ -36,7 +37,8 @@ export function executablePath(arch: Arch): string {
 }
 
 /**
- * Builds the executable for `arch`: Node.js with the bundled program, the native addon and the pause image inside. When
+ * Builds the executable for `arch`: Node.js with the bundled program, the native addon, the API's descriptions and
+ * the pause image inside; generated files must be fresh. When
  * nothing that goes into it has changed, the one that is there stays. Returns its path.
  */
 export async function buildExecutable(arch: Arch): Promise<string> {
@@ -49,6 +51,7 @@ export async function buildExecutable(arch: Arch): Promise<string> {
   const assets = {
     [WORKER_ASSET]: worker,
     [NATIVE_ASSET]: platform.libsqlAddon,
+    [DESCRIPTIONS_ASSET]: join(BUILD_DIR, DESCRIPTIONS_ASSET),
     [PAUSE_ARCHIVE]: buildPause(arch === 'x64' ? 'amd64' : 'arm64'),
   };
   const config = {

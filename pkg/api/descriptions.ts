@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { getAsset, isSea } from 'node:sea';
 
-/** Texts of `kubectl explain` by OpenAPI type name: of the type (key ``) and of each field. */
+/** Texts of `kubectl explain` by type name of the facts (`core.v1.Pod`): of the type (key ``) and of each field. */
 export type Descriptions = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
-/** SEA asset made by packaging/build from @kubernetes/client-node's doc comments. */
+/** SEA asset and file in build/, made by packaging/dev/generate-descriptions.ts. */
 export const DESCRIPTIONS_ASSET = 'descriptions.json';
 
 /** Reads the texts afresh: they are large and asked for rarely, so nobody keeps them. Empty when run from source unbuilt. */

@@ -118,6 +118,8 @@ export interface Column<T extends KubeObject = KubeObject> {
   readonly type: 'string' | 'integer' | 'number' | 'boolean' | 'date';
   readonly format?: string;
   readonly description?: string;
+  /** In place of a description: type and field of the API whose text describes the column. */
+  readonly doc?: readonly [type: string, field: string];
   readonly priority?: number;
   cell(object: T, now: number): string | number | boolean | null;
 }

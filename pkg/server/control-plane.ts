@@ -119,7 +119,7 @@ export class ControlPlane implements Component {
     }
 
     const managedFields = new ManagedFields(clock);
-    const admission = defaultAdmission(store, { ...this.#options, random: Math.random });
+    const admission = defaultAdmission(store, { ...this.#options, random: Math.random, authorization });
     const operations = new ResourceOperations({ store, admission, clock, trackFields: managedFields.track });
     const core = new ApiCore({ registry, operations, authorizer: authorization.authorizer, managedFields, clock });
     this.#core = core;

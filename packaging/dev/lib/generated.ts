@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import * as descriptions from '../generate-descriptions.ts';
 import * as apiTypes from '../generate-types.ts';
 import { BUILD_DIR } from './project.ts';
 import { say } from './report.ts';
@@ -14,7 +15,7 @@ interface Generator {
   generate(): void;
 }
 
-const GENERATORS: Readonly<Record<string, Generator>> = { 'API types': apiTypes };
+const GENERATORS: Readonly<Record<string, Generator>> = { 'API types': apiTypes, 'API descriptions': descriptions };
 
 /** Writes the generated code whose inputs have changed since it was written; everything with `force`. */
 export function ensureGenerated(force = false): void {

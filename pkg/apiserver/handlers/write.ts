@@ -1,20 +1,41 @@
 import type { Json, JsonObject } from '../../api/schema.ts';
 import type { KubeObject } from '../../api/types.ts';
+import { apiVersionOf } from '../../api/types.ts';
+import { DecodeError, decodeObject as decodeAlong, strictDecodingText } from '../../apimachinery/decode.ts';
+import { fieldError } from '../../apimachinery/field-error.ts';
+import { goValueText } from '../../apimachinery/go-value.ts';
 import { isJsonObject } from '../../apimachinery/json.ts';
 import { applyJsonPatch } from '../../apimachinery/patch/json-patch.ts';
 import { applyMergePatch } from '../../apimachinery/patch/merge-patch.ts';
 import { applyStrategicMergePatch } from '../../apimachinery/patch/strategic-merge.ts';
 import { isStatusReason, type StatusError, statusErrors } from '../../apimachinery/status-error.ts';
+import { formatTime } from '../../apimachinery/time.ts';
+import { parseYaml } from '../../apimachinery/yaml.ts';
 import type { Descriptor } from '../../registry/descriptor.ts';
 import type { ApiCore } from '../api-core.ts';
-import { decodeDeleteOptions, decodeDocument, decodeObject, mediaTypeOf, typedObject } from '../http/codec.ts';
+import {
+  completeObject,
+  decodeDeleteOptions,
+  decodeDocument,
+  decodeObject,
+  mediaTypeOf,
+  typedObject,
+} from '../http/codec.ts';
 import { type Exchange, readBody, sendDocument } from '../http/exchange.ts';
 import { negotiate } from '../http/negotiate.ts';
-import { parseDeleteOptions, parseListOptions, parseWriteOptions, type WriteOptions } from '../http/request-options.ts';
+import {
+  type FieldValidation,
+  parseDeleteOptions,
+  parseListOptions,
+  parseWriteOptions,
+  type WriteOptions,
+} from '../http/request-options.ts';
+import { deletedStatus } from '../operations/deletion.ts';
 import type { ManagedFields } from '../operations/managed-fields.ts';
 import type { WriteRequest } from '../operations/options.ts';
-import { deletedStatus, type ResourceOperations, type Target } from '../operations/resource-operations.ts';
+import type { ResourceOperations, Target } from '../operations/resource-operations.ts';
 import { Selection } from '../storage/selection.ts';
+import { upstreamStorageKey } from '../storage/upstream-key.ts';
 import { readPage, sendList, sendObject } from './read.ts';
 
 /** The options every write shares, from the query and the request. */
@@ -79,7 +100,10 @@ export async function handleUpdate(
       target,
       name,
       // A retry decides anew about the same submission, so it must not see what the last round changed.
-      () => structuredClone(object),
+      (live) => {
+        checkSubmittedUid(object, live, descriptor);
+        return structuredClone(object);
+      },
       request,
     );
     sendObject(exchange, descriptor, stored, 200);
@@ -102,6 +126,15 @@ function checkName(object: KubeObject, name: string): void {
       `the name of the object (${object.metadata.name}) does not match the name on the URL (${name})`,
     );
   }
+}
+
+/** A PUT that names a uid is about that very object. */
+function checkSubmittedUid(object: KubeObject, live: KubeObject, descriptor: Descriptor): void {
+  const { uid } = object.metadata;
+  if (!uid || uid === live.metadata.uid) return;
+  const key = upstreamStorageKey(descriptor.type, live.metadata.name, live.metadata.namespace);
+  const text = `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${uid}, UID in object meta: ${live.metadata.uid}`;
+  throw statusErrors.conflict(descriptor.type, live.metadata.name, text);
 }
 
 function checkNamespace(object: KubeObject, exchange: Exchange, descriptor: Descriptor): void {
@@ -151,7 +184,9 @@ export async function handlePatch(
           : type === 'merge'
             ? applyMergePatch(before, patch)
             : applyStrategicMergePatch(before, patch, descriptor.schema);
-      const object = typedObject(exchange, descriptor, after, options.fieldValidation);
+      const object = patchedObject(exchange, descriptor, after, options.fieldValidation, () =>
+        type === 'strategic' ? goValueText(patch) : JSON.stringify(after),
+      );
       if (object.metadata.name !== name) {
         throw statusErrors.badRequest(
           `the name of the object (${object.metadata.name}) does not match the name on the URL (${name})`,
@@ -182,6 +217,29 @@ function parsePatch(body: Buffer): Json {
   }
 }
 
+/** What a patch made, as a typed object; a patch that broke it is at fault itself, so the answer is 422, not 400. */
+function patchedObject(
+  exchange: Exchange,
+  descriptor: Descriptor,
+  document: JsonObject,
+  validation: FieldValidation,
+  quoted: () => string,
+): KubeObject {
+  const refuse = (text: string): Error =>
+    statusErrors.invalid({ group: '', kind: '' }, '', [fieldError.invalid('patch', quoted(), text)]);
+  try {
+    const { value, strictErrors } = decodeAlong(document, descriptor.schema);
+    if (strictErrors.length > 0) {
+      if (validation === 'Strict') throw refuse(strictDecodingText(strictErrors));
+      if (validation === 'Warn') exchange.warnings.push(...strictErrors);
+    }
+    return completeObject(descriptor, value);
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    throw refuse(error.message);
+  }
+}
+
 /** Server-side apply: creates the object when there is none. */
 async function handleApply(
   exchange: Exchange,
@@ -193,7 +251,7 @@ async function handleApply(
 ): Promise<void> {
   const target = targetOf(exchange, descriptor);
   const { name } = exchange.info;
-  const applied = decodeDocument(exchange, descriptor, body, options.fieldValidation, 'application/yaml');
+  const applied = appliedDocument(exchange, descriptor, body, options.fieldValidation);
   const given = applied['metadata'];
   if (isJsonObject(given) && typeof given['name'] === 'string' && given['name'] !== name) {
     throw statusErrors.badRequest(
@@ -212,6 +270,7 @@ async function handleApply(
     if (!isStatusReason(error, 'NotFound') || target.subresource !== undefined) throw error;
     const fresh = merge(undefined);
     fresh.metadata.name = name;
+    fresh.metadata.resourceVersion = '';
     if (fresh.metadata.uid) {
       throw statusErrors.conflict(
         descriptor.type,
@@ -222,6 +281,39 @@ async function handleApply(
     const stored = await operations.create(target, fresh, request, { applied: true });
     sendObject(exchange, descriptor, stored, 201);
   }
+}
+
+function appliedDocument(
+  exchange: Exchange,
+  descriptor: Descriptor,
+  body: Buffer,
+  validation: FieldValidation,
+): JsonObject {
+  let parsed: ReturnType<typeof parseYaml>;
+  try {
+    parsed = parseYaml(body.toString('utf8'));
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    throw statusErrors.badRequest(`error decoding YAML: error converting YAML to JSON: ${text}`);
+  }
+  const { value, duplicates } = parsed;
+  if (!isJsonObject(value)) {
+    const what = Array.isArray(value) ? 'array' : typeof value;
+    throw statusErrors.badRequest(
+      `error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal ${what} into Go value of type map[string]interface {}`,
+    );
+  }
+  const { apiVersion, kind } = value;
+  if (apiVersion !== apiVersionOf(descriptor.type) || kind !== descriptor.type.kind) {
+    const given = typeof apiVersion === 'string' ? apiVersion : '';
+    const version = given.includes('/') ? given : `/${given}`;
+    throw statusErrors.badRequest(`invalid object type: ${version}, Kind=${typeof kind === 'string' ? kind : ''}`);
+  }
+  if (duplicates.length > 0) {
+    if (validation === 'Strict') throw statusErrors.badRequest(`error strict decoding YAML: ${duplicates.join(', ')}`);
+    if (validation === 'Warn') exchange.warnings.push(...duplicates);
+  }
+  return value;
 }
 
 async function deleteOptions(exchange: Exchange): Promise<ReturnType<typeof parseDeleteOptions>> {
@@ -285,10 +377,24 @@ export async function handleAction(exchange: Exchange, descriptor: Descriptor, c
   const shape = shapeDescriptor(descriptor, action ?? { ...descriptor.type, schema: descriptor.schema });
   const document = decodeDocument(exchange, shape, body, options.fieldValidation);
   const typed = typedObject(exchange, shape, document, options.fieldValidation) as unknown as JsonObject;
+  trackReview(exchange, shape, core, typed, options);
   const call = core.actionCall(info.name, info.namespace, typed, exchange.user, options.dryRun);
   const answer = action === undefined ? descriptor.virtual?.(call) : action.run(call);
   if (answer === undefined) throw statusErrors.methodNotAllowed();
   sendDocument(exchange, await answer, { code: 201, mediaType });
+}
+
+/** Reviews and token requests come back with what the client sent, managedFields included. */
+function trackReview(
+  exchange: Exchange,
+  descriptor: Descriptor,
+  core: ApiCore,
+  body: JsonObject,
+  options: WriteOptions,
+): void {
+  const target = targetOf(exchange, descriptor);
+  const now = formatTime(core.clock.now());
+  core.managedFields.track(target, undefined, body as unknown as KubeObject, writeRequest(exchange, options), now);
 }
 
 /** The descriptor of the body an action takes, as far as decoding needs one. */
@@ -297,5 +403,7 @@ function shapeDescriptor(
   shape: Pick<Descriptor['type'], 'group' | 'version' | 'kind'> & Pick<Descriptor, 'schema'>,
 ): Descriptor {
   const { group, version, kind, schema } = shape;
-  return { ...descriptor, type: { ...descriptor.type, group, version, kind }, schema };
+  // The defaults of the descriptor are those of another kind.
+  const { defaults: _, ...rest } = descriptor;
+  return { ...rest, type: { ...descriptor.type, group, version, kind }, schema };
 }

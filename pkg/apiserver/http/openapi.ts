@@ -155,7 +155,7 @@ class SchemaWriter {
   finish(): JsonObject {
     for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
       const kinds = this.#kinds.get(next.name);
-      const body = this.#struct(next.schema, next.name);
+      const body = this.#struct(next.schema);
       this.#done[next.name] = {
         ...body,
         ...(kinds === undefined ? {} : { 'x-kubernetes-group-version-kind': kinds as never }),
@@ -164,12 +164,12 @@ class SchemaWriter {
     return Object.fromEntries(Object.entries(this.#done).sort(([a], [b]) => (a < b ? -1 : 1)));
   }
 
-  #struct(schema: StructSchema, name: string): JsonObject {
-    const texts = this.#descriptions[name] ?? {};
+  #struct(schema: StructSchema): JsonObject {
+    const texts = this.#descriptions[schema.name] ?? {};
     const properties: JsonObject = {};
     const required: string[] = [];
     for (const field of schema.fields.values()) {
-      properties[field.name] = this.#field(field, texts[field.name]);
+      properties[field.name] = this.#field(field, texts[field.name] ?? this.#typeText(field.schema));
       if (field.required) required.push(field.name);
     }
     return {
@@ -180,6 +180,11 @@ class SchemaWriter {
       ...(schema.atomic ? { 'x-kubernetes-map-type': 'atomic' } : {}),
       ...(schema.preserveUnknown ? { 'x-kubernetes-preserve-unknown-fields': true } : {}),
     };
+  }
+
+  /** A field without a text of its own is described by what its type says. */
+  #typeText(schema: Schema): string | undefined {
+    return schema.kind === 'struct' ? this.#descriptions[schema.name]?.[''] : undefined;
   }
 
   #field(field: FieldSchema, description: string | undefined): JsonObject {
@@ -214,7 +219,7 @@ class SchemaWriter {
           ...(schema.mapKeys.length > 0 ? { 'x-kubernetes-list-map-keys': [...schema.mapKeys] } : {}),
         };
       case 'struct': {
-        if (schema.name === '') return this.#struct(schema, '');
+        if (schema.name === '') return this.#struct(schema);
         const reference = this.reference(schema);
         return byValue ? { allOf: [reference], default: {} } : reference;
       }

@@ -1,7 +1,8 @@
 import type { JsonObject } from '../../api/schema.ts';
 import type { KubeObject } from '../../api/types.ts';
 import { apiVersionOf } from '../../api/types.ts';
-import type { Column, Descriptor } from '../../registry/descriptor.ts';
+import { columnDefinitions } from '../../registry/column-definitions.ts';
+import type { Descriptor } from '../../registry/descriptor.ts';
 import { fromStorage } from '../operations/resource-operations.ts';
 import type { StoredObject } from '../storage/stored-object.ts';
 
@@ -78,17 +79,7 @@ export function tableOf(descriptor: Descriptor, objects: readonly KubeObject[], 
     kind: 'Table',
     apiVersion: options.apiVersion,
     metadata: options.metadata,
-    columnDefinitions: options.withoutColumns ? null : descriptor.columns.map(columnDefinition),
+    columnDefinitions: options.withoutColumns ? null : columnDefinitions(descriptor.columns),
     rows,
-  };
-}
-
-function columnDefinition(column: Column): object {
-  return {
-    name: column.name,
-    type: column.type,
-    format: column.format ?? '',
-    description: column.description ?? '',
-    priority: column.priority ?? 0,
   };
 }

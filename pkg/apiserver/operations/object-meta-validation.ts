@@ -1,5 +1,8 @@
+import type { OwnerReference } from '../../api/generated/meta-v1.ts';
+import type { Json } from '../../api/schema.ts';
 import type { KubeObject } from '../../api/types.ts';
-import { type FieldError, fieldError } from '../../apimachinery/field-error.ts';
+import { semanticEqual } from '../../apimachinery/deep-equal.ts';
+import { type FieldError, fieldError, goStringSlice } from '../../apimachinery/field-error.ts';
 import { FieldPath } from '../../apimachinery/field-path.ts';
 import { validateLabels } from '../../apimachinery/labels.ts';
 import { isDns1123Label, isQualifiedName } from '../../apimachinery/names.ts';
@@ -7,8 +10,14 @@ import type { Descriptor } from '../../registry/descriptor.ts';
 
 /** All annotations of an object together (upstream: TotalAnnotationSizeLimitB). */
 const ANNOTATIONS_LIMIT_BYTES = 256 * 1024;
+const MANAGER_LIMIT_BYTES = 128;
+const SUBRESOURCE_LIMIT_BYTES = 256;
+
+/** Finalizers without a domain: those of the API server itself. */
+const STANDARD_FINALIZERS: ReadonlySet<string> = new Set(['kubernetes', 'foregroundDeletion', 'orphan']);
 
 const METADATA = FieldPath.of('metadata');
+const IMMUTABLE = 'field is immutable';
 
 /** Upstream's ValidateObjectMeta. */
 export function validateObjectMeta(descriptor: Descriptor, object: KubeObject): FieldError[] {
@@ -34,57 +43,102 @@ export function validateObjectMeta(descriptor: Descriptor, object: KubeObject): 
       }
     }
   }
-  return [...errors, ...validateMetadataMaps(object)];
+  errors.push(...validateMetadataMaps(object), ...validateFinalizers(object), ...validateManagedFields(object));
+  return errors;
 }
 
-/** Upstream's ValidateObjectMetaUpdate: the fields that never change, and the maps again. */
+/**
+ * Upstream's ValidateObjectMetaUpdate: the fields that never change, and the maps again. It is called once by the
+ * generic registry and once by each kind's own validation, so every finding comes twice, in this order.
+ */
 export function validateObjectMetaUpdate(object: KubeObject, old: KubeObject): FieldError[] {
+  const meta = object.metadata;
   const errors: FieldError[] = [];
-  if (object.metadata.uid !== old.metadata.uid) {
-    errors.push(fieldError.invalid(METADATA.child('uid'), object.metadata.uid, 'field is immutable'));
-  }
   if (old.metadata.deletionTimestamp !== undefined) {
     const had = new Set(old.metadata.finalizers);
-    const added = (object.metadata.finalizers ?? []).filter((name) => !had.has(name));
+    const added = (meta.finalizers ?? []).filter((name) => !had.has(name)).sort();
     if (added.length > 0) {
-      errors.push(
-        fieldError.forbidden(
-          METADATA.child('finalizers'),
-          `no new finalizers can be added if the object is being deleted, found new finalizers []string{${added.map((name) => JSON.stringify(name)).join(', ')}}`,
-        ),
-      );
+      const text = `no new finalizers can be added if the object is being deleted, found new finalizers ${goStringSlice(added).text}`;
+      errors.push(fieldError.forbidden(METADATA.child('finalizers'), text));
     }
   }
-  return [...errors, ...validateMetadataMaps(object)];
+  const fixed = ['name', 'namespace', 'uid', 'creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds'];
+  const [after, before] = [meta, old.metadata] as unknown as Record<string, Json | undefined>[];
+  for (const field of fixed) {
+    const value = after?.[field];
+    if (!semanticEqual(value, before?.[field])) {
+      errors.push(fieldError.invalid(METADATA.child(field), value, IMMUTABLE));
+    }
+  }
+  return [...errors, ...validateMetadataMaps(object), ...validateManagedFields(object)];
 }
 
 function validateMetadataMaps(object: KubeObject): FieldError[] {
-  const errors: FieldError[] = [];
-  errors.push(...validateLabels(object.metadata.labels, METADATA.child('labels')));
-  errors.push(...validateAnnotations(object.metadata.annotations, METADATA.child('annotations')));
-  const finalizers = METADATA.child('finalizers');
-  for (const [index, name] of (object.metadata.finalizers ?? []).entries()) {
-    for (const text of isQualifiedName(name)) errors.push(fieldError.invalid(finalizers.index(index), name, text));
+  return [
+    ...validateLabels(object.metadata.labels, METADATA.child('labels')),
+    ...validateAnnotations(object.metadata.annotations, METADATA.child('annotations')),
+    ...validateOwners(object.metadata.ownerReferences ?? [], METADATA.child('ownerReferences')),
+  ];
+}
+
+function validateFinalizers(object: KubeObject): FieldError[] {
+  const path = METADATA.child('finalizers');
+  const names = object.metadata.finalizers ?? [];
+  const errors = names.flatMap((name) => validateFinalizerName(name, path));
+  if (names.includes('orphan') && names.includes('foregroundDeletion')) {
+    errors.push(fieldError.invalid(path, names, 'finalizer orphan and foregroundDeletion cannot be both set'));
   }
-  const owners = METADATA.child('ownerReferences');
+  return errors;
+}
+
+/** Upstream's core ValidateFinalizerName: qualified, with a domain unless it is one of the API's own. */
+export function validateFinalizerName(name: string, path: FieldPath): FieldError[] {
+  const errors = isQualifiedName(name).map((text) => fieldError.invalid(path, name, text));
+  if (errors.length === 0 && !name.includes('/') && !STANDARD_FINALIZERS.has(name)) {
+    errors.push(fieldError.invalid(path, name, 'name is neither a standard finalizer name nor is it fully qualified'));
+  }
+  return errors;
+}
+
+/** The paths have no index, as upstream's have none. */
+function validateOwners(owners: readonly OwnerReference[], path: FieldPath): FieldError[] {
+  const errors: FieldError[] = [];
   let controller: string | undefined;
-  for (const [index, owner] of (object.metadata.ownerReferences ?? []).entries()) {
-    const path = owners.index(index);
+  for (const owner of owners) {
     if (!owner.apiVersion) errors.push(fieldError.invalid(path.child('apiVersion'), '', 'version must not be empty'));
-    if (!owner.kind) errors.push(fieldError.invalid(path.child('kind'), '', 'kind must not be empty'));
-    if (!owner.name) errors.push(fieldError.invalid(path.child('name'), '', 'name must not be empty'));
-    if (!owner.uid) errors.push(fieldError.invalid(path.child('uid'), '', 'uid must not be empty'));
-    if (owner.controller !== true) continue;
-    if (controller !== undefined) {
-      errors.push(
-        fieldError.invalid(
-          owners,
-          undefined,
-          `Only one reference can have Controller set to true. Found "true" in references for ${controller} and ${owner.name}`,
-        ),
-      );
+    for (const field of ['kind', 'name', 'uid'] as const) {
+      if (!owner[field]) errors.push(fieldError.invalid(path.child(field), '', 'must not be empty'));
     }
-    controller = owner.name;
+    if (owner.kind === 'Event' && (owner.apiVersion === 'v1' || owner.apiVersion === 'events.k8s.io/v1')) {
+      const text = `${owner.apiVersion.includes('/') ? owner.apiVersion : `/${owner.apiVersion}`}, Kind=Event is disallowed from being an owner`;
+      errors.push(fieldError.invalid(path, owner as unknown as Json, text));
+    }
+    if (owner.controller !== true) continue;
+    const current = `${owner.kind}/${owner.name}`;
+    if (controller !== undefined) {
+      const text = `Only one reference can have Controller set to true. Found "true" in references for ${controller} and ${current}`;
+      errors.push(fieldError.invalid(path, owners as unknown as Json, text));
+    } else controller = current;
+  }
+  return errors;
+}
+
+function validateManagedFields(object: KubeObject): FieldError[] {
+  const errors: FieldError[] = [];
+  for (const [index, entry] of (object.metadata.managedFields ?? []).entries()) {
+    const path = METADATA.child('managedFields').index(index);
+    if (entry.operation !== 'Apply' && entry.operation !== 'Update') {
+      errors.push(fieldError.invalid(path.child('operation'), entry.operation ?? '', 'must be `Apply` or `Update`'));
+    }
+    if (entry.fieldsType && entry.fieldsType !== 'FieldsV1') {
+      errors.push(fieldError.invalid(path.child('fieldsType'), entry.fieldsType, 'must be `FieldsV1`'));
+    }
+    if (Buffer.byteLength(entry.manager ?? '') > MANAGER_LIMIT_BYTES) {
+      errors.push(fieldError.tooLong(path.child('manager'), MANAGER_LIMIT_BYTES));
+    }
+    if (Buffer.byteLength(entry.subresource ?? '') > SUBRESOURCE_LIMIT_BYTES) {
+      errors.push(fieldError.tooLong(path.child('subresource'), SUBRESOURCE_LIMIT_BYTES));
+    }
   }
   return errors;
 }

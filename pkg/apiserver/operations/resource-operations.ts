@@ -6,20 +6,19 @@ import { canonicalize } from '../../apimachinery/canonical.ts';
 import { semanticEqual } from '../../apimachinery/deep-equal.ts';
 import { fieldError, Verbatim } from '../../apimachinery/field-error.ts';
 import { generateName } from '../../apimachinery/random-name.ts';
-import { type Status, statusErrors } from '../../apimachinery/status-error.ts';
+import { statusErrors } from '../../apimachinery/status-error.ts';
 import { formatTime } from '../../apimachinery/time.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Descriptor, WriteContext } from '../../registry/descriptor.ts';
 import type { AdmissionChain } from '../admission/admission.ts';
 import { objectKey, type Store } from '../storage/store.ts';
 import { encodeForStorage, StoredObject } from '../storage/stored-object.ts';
+import { checkPreconditions, isFinished, planDeletion } from './deletion.ts';
 import { validateObjectMeta, validateObjectMetaUpdate } from './object-meta-validation.ts';
 import type { DeleteRequest, WriteRequest } from './options.ts';
 
 /** How often a generated name may collide before the create fails (upstream: retryGenerateName). */
 const NAME_ATTEMPTS = 8;
-const FOREGROUND = 'foregroundDeletion';
-const ORPHAN = 'orphan';
 
 /** Where one write goes; the object itself is in the other arguments. */
 export interface Target {
@@ -92,9 +91,16 @@ export class ResourceOperations {
       const created = await this.#createOnce(descriptor, namespace, draft, request, context);
       if (created !== undefined) return created;
       if (base === undefined || attempt === NAME_ATTEMPTS) {
-        throw statusErrors.alreadyExists(descriptor.type, draft.metadata.name);
+        throw this.#alreadyExists(target, draft.metadata.name);
       }
     }
+  }
+
+  #alreadyExists({ descriptor, namespace }: Target, name: string): Error {
+    const error = statusErrors.alreadyExists(descriptor.type, name);
+    const there = this.store.get(storageType(descriptor), name, namespace);
+    if (there?.object.metadata.deletionTimestamp === undefined) return error;
+    return statusErrors.custom(409, error.reason, `object is being deleted: ${error.message}`, error.status.details);
   }
 
   #prepareNew(target: Target, draft: KubeObject, context: WriteContext): void {
@@ -135,7 +141,7 @@ export class ResourceOperations {
     const value = encodeForStorage(toStorage(descriptor, storedForm(descriptor, draft)));
     if (request.dryRun) {
       if (this.store.cache(storageType(descriptor)).get(key) !== undefined) return undefined;
-      return unstored(key, value, 0);
+      return StoredObject.unversioned(key, value);
     }
     const result = await this.store.datastore.create(key, value, { durability: descriptor.durability });
     if (!result.ok) return undefined;
@@ -165,7 +171,7 @@ export class ResourceOperations {
       const live = fromStorage(descriptor, current.object);
       const changed = await change(live, fromStorage(descriptor, current.draft()));
       const expected = changed.metadata.resourceVersion;
-      if (expected && expected !== String(current.revision)) throw statusErrors.conflict(descriptor.type, name);
+      checkSubmittedVersion(descriptor, name, expected, current.revision);
       if (!expected && !descriptor.allowUnconditionalUpdate) {
         throw statusErrors.invalid(descriptor.type, name, [
           fieldError.invalid('metadata.resourceVersion', new Verbatim('0x0'), 'must be specified for an update'),
@@ -193,6 +199,7 @@ export class ResourceOperations {
     applied: boolean,
   ): Promise<KubeObject> {
     const { descriptor, namespace } = target;
+    checkNamespace(changed, namespace);
     const context = this.#context(request);
     const part = target.subresource === undefined ? undefined : descriptor.subresources[target.subresource];
     let draft = changed;
@@ -224,7 +231,8 @@ export class ResourceOperations {
     if (descriptor.generation && specChanged(draft, live)) {
       draft.metadata.generation = (live.metadata.generation ?? 0) + 1;
     }
-    const errors = [...validateObjectMetaUpdate(draft, live)];
+    const metadataErrors = validateObjectMetaUpdate(draft, live);
+    const errors = [...metadataErrors, ...metadataErrors];
     if (part?.type === 'part') errors.push(...(part.validate?.(draft, live) ?? []));
     else if (whole) {
       errors.push(...(descriptor.validate?.(draft) ?? []), ...(descriptor.validateUpdate?.(draft, live) ?? []));
@@ -252,44 +260,16 @@ export class ResourceOperations {
         fieldManager: '',
         warn: () => {},
       });
-      const draft = this.#markDeleted(descriptor, current, request);
-      if (draft === undefined) return { removed: false, stored: current };
-      if (isFinished(descriptor, draft)) {
-        return { removed: true, stored: await this.#remove(descriptor, current, draft, request.dryRun) };
+      const plan = planDeletion(descriptor, live, current.draft(), request, this.#clock.now());
+      if (plan.type === 'nothing') return { removed: false, stored: current };
+      if (plan.type === 'remove') {
+        return { removed: true, stored: await this.#remove(descriptor, current, plan.last, request.dryRun) };
       }
-      const value = encodeForStorage(draft);
+      const value = encodeForStorage(plan.last);
       if (request.dryRun) return { removed: false, stored: unstored(current.key, value, current.revision) };
       const result = await this.store.datastore.update(current.key, value, current.revision);
       if (result.ok) return { removed: false, stored: this.#written(current.key, value, result.revision) };
     }
-  }
-
-  /** The object as the DELETE leaves it; undefined when an earlier DELETE already did as much. */
-  #markDeleted(descriptor: Descriptor, current: StoredObject, request: DeleteRequest): KubeObject | undefined {
-    const live = current.object;
-    const draft = current.draft();
-    const meta = draft.metadata;
-    const finalizers = deletionFinalizers(descriptor, live, request);
-    if (finalizers.length > 0) meta.finalizers = finalizers;
-    else delete meta.finalizers;
-    const grace = descriptor.deletionGrace?.(live, request.gracePeriodSeconds) ?? 0;
-    const now = this.#clock.now();
-    if (meta.deletionTimestamp === undefined) {
-      meta.deletionTimestamp = formatTime(now + grace * 1000);
-      meta.deletionGracePeriodSeconds = grace;
-      if (meta.generation !== undefined) meta.generation += 1;
-      descriptor.prepareForDelete?.(draft);
-      return draft;
-    }
-    const before = meta.deletionGracePeriodSeconds ?? 0;
-    const shorter = request.gracePeriodSeconds !== undefined && grace < before;
-    if (shorter) {
-      meta.deletionTimestamp = formatTime(Date.parse(meta.deletionTimestamp) - (before - grace) * 1000);
-      meta.deletionGracePeriodSeconds = grace;
-    }
-    return shorter || isFinished(descriptor, draft) || !semanticEqual(live.metadata.finalizers ?? [], finalizers)
-      ? draft
-      : undefined;
   }
 
   /** Takes the object out of the store; `last` is what it looked like at the end. */
@@ -320,23 +300,6 @@ export class ResourceOperations {
   }
 }
 
-/** The Status a DELETE answers with when the object is gone. */
-export function deletedStatus(descriptor: Descriptor, object: KubeObject): Status {
-  const { group, resource } = descriptor.type;
-  return {
-    kind: 'Status',
-    apiVersion: 'v1',
-    metadata: {},
-    status: 'Success',
-    details: {
-      name: object.metadata.name,
-      ...(group === '' ? {} : { group }),
-      kind: resource,
-      uid: object.metadata.uid,
-    },
-  };
-}
-
 /** The resource whose keys the descriptor's objects are stored under. */
 export function storageType(descriptor: Descriptor): ResourceType {
   return descriptor.storedAs?.type ?? descriptor.type;
@@ -362,6 +325,28 @@ function storedForm(descriptor: Descriptor, object: KubeObject): KubeObject {
   return canonicalize(object as unknown as JsonObject, descriptor.schema) as unknown as KubeObject;
 }
 
+function checkNamespace(object: KubeObject, namespace: string | undefined): void {
+  const given = object.metadata.namespace;
+  if (!given || given === (namespace ?? '')) return;
+  throw statusErrors.badRequest(
+    'the namespace of the provided object does not match the namespace sent on the request',
+  );
+}
+
+/** Throws Conflict unless `expected` names the present version (or none); upstream leaves a malformed one unclassified. */
+function checkSubmittedVersion(
+  descriptor: Descriptor,
+  name: string,
+  expected: string | undefined,
+  revision: number,
+): void {
+  if (!expected || expected === String(revision)) return;
+  if (!/^\d+$/.test(expected)) {
+    throw statusErrors.unclassified(`strconv.ParseUint: parsing ${JSON.stringify(expected)}: invalid syntax`);
+  }
+  throw statusErrors.conflict(descriptor.type, name);
+}
+
 function unstored(key: string, value: Uint8Array, revision: number): StoredObject {
   return new StoredObject({ key, value, createRevision: revision, modRevision: revision });
 }
@@ -369,13 +354,6 @@ function unstored(key: string, value: Uint8Array, revision: number): StoredObjec
 function setTypeMeta(descriptor: Descriptor, object: KubeObject): void {
   object.kind = descriptor.type.kind;
   object.apiVersion = apiVersionOf(descriptor.type);
-}
-
-/** A marked object with neither finalizers nor a running grace period has no reason to stay. */
-function isFinished(descriptor: Descriptor, object: KubeObject): boolean {
-  const meta = object.metadata;
-  if (meta.deletionTimestamp === undefined || (meta.finalizers ?? []).length > 0) return false;
-  return (meta.deletionGracePeriodSeconds ?? 0) === 0 && descriptor.holdsDeletion?.(object) !== true;
 }
 
 function keepSystemMetadata(draft: KubeObject, live: KubeObject): void {
@@ -387,8 +365,9 @@ function keepSystemMetadata(draft: KubeObject, live: KubeObject): void {
   if (!meta.uid) meta.uid = old.uid;
   meta.creationTimestamp = old.creationTimestamp;
   copyOrDrop(meta, old, 'generation');
-  copyOrDrop(meta, old, 'deletionTimestamp');
-  copyOrDrop(meta, old, 'deletionGracePeriodSeconds');
+  // What a client sets on an object that is not being deleted is left for validation to refuse.
+  if (old.deletionTimestamp !== undefined) meta.deletionTimestamp = old.deletionTimestamp;
+  if (old.deletionGracePeriodSeconds !== undefined) meta.deletionGracePeriodSeconds ??= old.deletionGracePeriodSeconds;
   copyOrDrop(meta, old, 'selfLink');
 }
 
@@ -420,35 +399,4 @@ function sameContent(draft: KubeObject, live: KubeObject): boolean {
   if (!semanticEqual({ ...draft, metadata: after }, { ...live, metadata: before })) return false;
   const untimed = (entries: typeof a): unknown[] => entries.map(({ time: _, ...entry }) => entry);
   return semanticEqual(untimed(a), untimed(b));
-}
-
-function checkPreconditions(descriptor: Descriptor, live: KubeObject, request: DeleteRequest): void {
-  const { uid, resourceVersion } = request.preconditions ?? {};
-  const name = live.metadata.name;
-  if (uid !== undefined && uid !== live.metadata.uid) {
-    throw statusErrors.conflict(
-      descriptor.type,
-      name,
-      `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${live.metadata.uid}`,
-    );
-  }
-  if (resourceVersion !== undefined && resourceVersion !== live.metadata.resourceVersion) {
-    throw statusErrors.conflict(
-      descriptor.type,
-      name,
-      `Precondition failed: ResourceVersion in precondition: ${resourceVersion}, ResourceVersion in object meta: ${live.metadata.resourceVersion}`,
-    );
-  }
-}
-
-/** The finalizers after a DELETE asked for this propagation policy (upstream: deletionFinalizersForGarbageCollection). */
-function deletionFinalizers(descriptor: Descriptor, live: KubeObject, request: DeleteRequest): string[] {
-  const had = live.metadata.finalizers ?? [];
-  const policy = request.propagationPolicy;
-  const others = had.filter((name) => name !== ORPHAN && name !== FOREGROUND);
-  if (policy === 'Orphan') return [...others, ORPHAN];
-  if (policy === 'Foreground') return [...others, FOREGROUND];
-  if (policy === 'Background') return others;
-  if (had.includes(ORPHAN) || had.includes(FOREGROUND)) return [...had];
-  return descriptor.orphansByDefault ? [...others, ORPHAN] : others;
 }

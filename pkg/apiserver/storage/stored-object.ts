@@ -14,18 +14,35 @@ export class StoredObject<T extends KubeObject = KubeObject> {
   readonly bytes: Buffer;
   #object: T | undefined;
 
-  constructor(kv: KeyValue) {
+  /** `versioned` false: without a resourceVersion, as a dry run answers. */
+  constructor(kv: KeyValue, versioned = true) {
     this.key = kv.key;
     this.revision = kv.modRevision;
     const value = Buffer.from(kv.value.buffer, kv.value.byteOffset, kv.value.byteLength);
     const at = value.indexOf(METADATA);
     if (at < 0) throw new Error(`the datastore's value of ${kv.key} is not an API object`);
     const split = at + METADATA.length;
+    if (!versioned) {
+      this.bytes = value;
+      return;
+    }
     this.bytes = Buffer.concat([
       value.subarray(0, split),
       Buffer.from(`"resourceVersion":"${kv.modRevision}",`),
       value.subarray(split),
     ]);
+  }
+
+  /** What would have been stored. */
+  static unversioned(key: string, value: Uint8Array): StoredObject {
+    return new StoredObject({ key, value, createRevision: 0, modRevision: 0 }, false);
+  }
+
+  /** The same content under another resourceVersion. */
+  at(revision: number): StoredObject<T> {
+    const { resourceVersion: _, ...metadata } = this.object.metadata;
+    const value = encodeForStorage({ ...this.object, metadata } as KubeObject);
+    return new StoredObject<T>({ key: this.key, value, createRevision: revision, modRevision: revision });
   }
 
   /** The shared parsed object; never to be changed. */

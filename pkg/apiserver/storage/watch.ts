@@ -88,5 +88,7 @@ function seenBy(selection: Selection, event: CacheEvent): WatchEvent | undefined
   if (selection.matches(stored)) {
     return { type: matched && type === 'MODIFIED' ? 'MODIFIED' : 'ADDED', stored };
   }
-  return matched ? { type: 'DELETED', stored } : undefined;
+  if (!matched) return undefined;
+  // The watcher is told of the object as it knew it, at the version at which it left.
+  return { type: 'DELETED', stored: previous === undefined ? stored : previous.at(stored.revision) };
 }
