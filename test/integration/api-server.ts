@@ -1,0 +1,171 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { Agent, request } from 'node:https';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { ROOT } from '../../packaging/dev/lib/project.ts';
+import type { LeafSpec } from '../../pkg/pki/certificate-plan.ts';
+import { issueCertificate } from '../../pkg/pki/issue.ts';
+
+const START_TIMEOUT_MS = 60_000;
+const ALONE = ['--disable-agent', '--disable-scheduler'];
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly text: string;
+}
+
+export interface Call {
+  readonly method: string;
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Buffer;
+}
+
+/** `kedge server` from source without node and scheduler, on a free port of the loopback, in a folder of its own. */
+export class ApiServerProcess {
+  readonly folder: string;
+  readonly url: string;
+  readonly #process: ChildProcess;
+  readonly #port: number;
+  #agent: Agent | undefined;
+  #log = '';
+
+  private constructor(folder: string, port: number, controllers: boolean) {
+    this.folder = folder;
+    this.#port = port;
+    this.url = `https://127.0.0.1:${port}`;
+    const flags = [
+      '--config',
+      join(folder, 'config.yaml'),
+      '--data-dir',
+      join(folder, 'data'),
+      '--https-listen-port',
+      String(port),
+      '--write-kubeconfig',
+      this.kubeconfig,
+      ...ALONE,
+      ...(controllers ? [] : ['--disable-controller-manager']),
+    ];
+    writeFileSync(join(folder, 'config.yaml'), '');
+    this.#process = spawn(process.execPath, [join(ROOT, 'cmd/kedge/main.ts'), 'server', ...flags]);
+    for (const stream of [this.#process.stdout, this.#process.stderr]) {
+      stream?.on('data', (chunk: Buffer) => {
+        this.#log += chunk.toString();
+      });
+    }
+  }
+
+  /** Starts a server and waits until it is ready. */
+  static async start(options: { readonly controllers?: boolean } = {}): Promise<ApiServerProcess> {
+    const folder = mkdtempSync(join(tmpdir(), 'kedge-api-'));
+    const server = new ApiServerProcess(folder, await freePort(), options.controllers ?? false);
+    try {
+      await server.#ready();
+      await server.#issueAdmin();
+    } catch (error) {
+      await server.stop();
+      throw error;
+    }
+    return server;
+  }
+
+  get kubeconfig(): string {
+    return join(this.folder, 'admin.kubeconfig');
+  }
+
+  /** PEM files: the server's CA, and certificate and key of the user `admin` of `system:masters`. */
+  get tls(): { readonly ca: string; readonly cert: string; readonly key: string } {
+    const ca = join(this.folder, 'data/server/tls/server-ca.crt');
+    return { ca, cert: join(this.folder, 'admin.crt'), key: join(this.folder, 'admin.key') };
+  }
+
+  get log(): string {
+    return this.#log;
+  }
+
+  get isRunning(): boolean {
+    return this.#process.exitCode === null && this.#process.signalCode === null;
+  }
+
+  /** Sends one request as `admin`. */
+  send(call: Call): Promise<Answer> {
+    const { ca, cert, key } = this.tls;
+    this.#agent ??= new Agent({
+      ca: readFileSync(ca),
+      cert: readFileSync(cert),
+      key: readFileSync(key),
+      keepAlive: true,
+      maxSockets: 8,
+    });
+    const { method, path, headers, body } = call;
+    const options = { method, path, host: '127.0.0.1', port: this.#port, agent: this.#agent, headers: { ...headers } };
+    return new Promise((resolve, reject) => {
+      const sent = request(options, (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('error', reject);
+        response.on('end', () => {
+          const text = Buffer.concat(chunks).toString('utf8');
+          resolve({ status: response.statusCode ?? 0, headers: response.headers, text });
+        });
+      });
+      sent.on('error', reject);
+      sent.end(body);
+    });
+  }
+
+  /** Ends the server and removes its folder. */
+  async stop(): Promise<void> {
+    this.#agent?.destroy();
+    if (this.isRunning) {
+      const ended = new Promise((resolve) => this.#process.once('exit', resolve));
+      this.#process.kill('SIGTERM');
+      const late = setTimeout(() => this.#process.kill('SIGKILL'), 10_000);
+      await ended;
+      clearTimeout(late);
+    }
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  async #ready(): Promise<void> {
+    const deadline = Date.now() + START_TIMEOUT_MS;
+    while (!this.#log.includes('kedge server is ready')) {
+      assert.ok(this.isRunning, `the server ended at its start:\n${this.#log}`);
+      assert.ok(Date.now() < deadline, `the server is not up in time:\n${this.#log}`);
+      await delay(100);
+    }
+  }
+
+  async #issueAdmin(): Promise<void> {
+    const read = (name: string): string => readFileSync(join(this.folder, 'data/server/tls', name), 'utf8');
+    const authority = { certificate: read('client-ca.crt'), key: read('client-ca.key') };
+    const leaf: LeafSpec = {
+      name: 'admin',
+      issuer: 'client-ca',
+      usage: 'client',
+      commonName: 'admin',
+      organizations: ['system:masters'],
+      dnsNames: [],
+      ipAddresses: [],
+    };
+    const pair = await issueCertificate(leaf, authority, Date.now());
+    writeFileSync(this.tls.cert, pair.certificate);
+    writeFileSync(this.tls.key, pair.key, { mode: 0o600 });
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address();
+      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+}
