@@ -8,6 +8,7 @@ import { createKubelet } from '../kubelet/kubelet.ts';
 import type { NodeIdentity } from '../kubelet/node-object.ts';
 import type { KubeletTls } from '../kubelet/server.ts';
 import { createDns } from '../network/dns/dns.ts';
+import { HOST_CNI_DIR } from '../network/names.ts';
 import { createPodNetwork } from '../network/pod-network.ts';
 import { createProxy } from '../network/proxy/proxy.ts';
 import { Containerd } from './containerd.ts';
@@ -43,6 +44,7 @@ export function nodeComponents(options: AgentOptions): Component[] {
       dataDir: paths.dataDir,
       clusterCIDRs: [options.clusterCIDR],
       serviceCIDRs: [options.serviceCIDR],
+      ...(options.runtimeSocket === undefined ? {} : { cniDir: HOST_CNI_DIR }),
       clock,
       log,
     }),

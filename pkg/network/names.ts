@@ -13,3 +13,6 @@ export const POD_TABLE = 'kedge-pods';
 export const DNS_ADDRESS_LABEL = 'lo:kedge-dns';
 /** Comment of the rules put into the host's own iptables FORWARD chain. */
 export const FORWARD_COMMENT = 'kedge pods';
+
+/** Where every container runtime but kedge's own looks for CNI configurations. */
+export const HOST_CNI_DIR = '/etc/cni/net.d';

@@ -27,6 +27,8 @@ export interface PodNetworkOptions {
   readonly dataDir: string;
   /** RUN_DIR unless given. */
   readonly runDir?: string;
+  /** Where the container runtime looks for CNI configurations; the folder of kedge's own containerd unless given. */
+  readonly cniDir?: string;
   /** The cluster's Pod CIDRs, at most one per family. */
   readonly clusterCIDRs: readonly string[];
   /** The cluster's Service CIDRs, at most one per family. */
@@ -51,7 +53,7 @@ export function createPodNetwork(options: PodNetworkOptions): Component {
   const { client, nodeName, clock } = options;
   const log = options.log.child('pod-network');
   const names = options.names ?? { bridge: BRIDGE, network: CNI_NETWORK, table: POD_TABLE };
-  const cniDir = pathsFor(options.dataDir).cniConf;
+  const cniDir = options.cniDir ?? pathsFor(options.dataDir).cniConf;
   const leaseDir = join(options.runDir ?? RUN_DIR, 'cni');
   const keepers = {
     4: new NftTableKeeper('ip', names.table, exec),

@@ -1,6 +1,16 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { RunProgram } from '../host/nft.ts';
 import { removeForwarding } from './forward-accept.ts';
-import { BRIDGE, CNI_NETWORK, DNS_ADDRESS_LABEL, POD_TABLE, PROXY_TABLE } from './names.ts';
+import {
+  BRIDGE,
+  CNI_CONFIG_FILE,
+  CNI_NETWORK,
+  DNS_ADDRESS_LABEL,
+  HOST_CNI_DIR,
+  POD_TABLE,
+  PROXY_TABLE,
+} from './names.ts';
 
 /**
  * Everything the network leaves on a host, in the form pkg/agent/teardown.ts removes it. The CNI configuration lies in
@@ -28,9 +38,10 @@ export function labelledAddresses(json: string): string[] {
     .map(({ local, prefixlen }) => `${local}/${prefixlen}`);
 }
 
-/** Removes what is neither a device nor a table of its own: the DNS address on `lo` and rules in the host's iptables. */
+/** Removes what is neither a device nor a table of its own: the DNS address on `lo`, rules in the host's iptables, a file. */
 export async function removeNetworkTraces(run: RunProgram): Promise<void> {
   const listing = await run(['ip', '-json', 'address', 'show', 'dev', 'lo']);
   for (const address of labelledAddresses(listing)) await run(['ip', 'address', 'del', address, 'dev', 'lo']);
   await removeForwarding(run);
+  await rm(join(HOST_CNI_DIR, CNI_CONFIG_FILE), { force: true });
 }
