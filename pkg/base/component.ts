@@ -22,6 +22,7 @@ export class Supervisor {
   readonly #log: Logger;
   readonly #started: Component[] = [];
   readonly #abort = new AbortController();
+  readonly #stopped = Promise.withResolvers<void>();
 
   constructor(log: Logger) {
     this.#log = log;
@@ -32,18 +33,22 @@ export class Supervisor {
     return this.#abort.signal;
   }
 
-  /** Starts `component` after those started before it, waiting until it is ready. */
+  /** Starts `component` after those started before it, waiting until it is ready. Rejects once `stop` has begun. */
   async start(component: Component): Promise<void> {
+    this.signal.throwIfAborted();
     this.#log.debug('starting', { component: component.name });
     this.#started.push(component);
-    await component.start(this.#abort.signal);
-    await component.ready();
+    await component.start(this.signal);
+    // What is to become ready may never do so: being asked to end has to go before it.
+    await Promise.race([component.ready(), this.#stopped.promise]);
+    this.signal.throwIfAborted();
     this.#log.debug('ready', { component: component.name });
   }
 
   /** Stops everything, last started first; a component that fails to stop does not keep the others from stopping. */
   async stop(): Promise<void> {
     this.#abort.abort();
+    this.#stopped.resolve();
     for (let component = this.#started.pop(); component !== undefined; component = this.#started.pop()) {
       try {
         await component.stop();

@@ -46,9 +46,11 @@ export async function runServer(config: ServerConfig): Promise<void> {
   // Timers never keep the process alive: this does, while the server is to run.
   const alive = setInterval(() => {}, 2 ** 30);
   try {
-    await startServer(config, supervisor, log, fatal);
-    log.info('kedge server is ready');
-    await notifyReady();
+    const started = startServer(config, supervisor, log, fatal).then(async () => {
+      log.info('kedge server is ready');
+      await notifyReady();
+    });
+    await Promise.race([started, ended.promise]);
     process.exitCode = await ended.promise;
   } finally {
     await supervisor.stop();
