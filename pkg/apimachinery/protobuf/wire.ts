@@ -2,7 +2,7 @@
 
 export const WIRE = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
 
-/** Bytes that are not a protobuf message of the expected shape. */
+/** Bytes that are not a protobuf message of the expected shape; `message` is in the words of Go's decoder. */
 export class WireError extends Error {
   override readonly name = 'WireError';
 }
@@ -123,7 +123,7 @@ export class WireReader {
   /** The next field's number and wire type. */
   tag(): { field: number; wireType: number } {
     const tag = this.uint32();
-    if (tag < 8) throw new WireError('field number 0');
+    if (tag < 8) throw new WireError(`proto: illegal tag 0 (wire type ${tag})`);
     return { field: tag >>> 3, wireType: tag & 7 };
   }
 
@@ -183,12 +183,12 @@ export class WireReader {
     else if (wireType === WIRE.fixed64) this.#take(8);
     else if (wireType === WIRE.bytes) this.#take(this.uint32());
     else if (wireType === WIRE.fixed32) this.#take(4);
-    else throw new WireError(`unknown wire type ${wireType}`);
+    else throw new WireError(`proto: illegal wireType ${wireType}`);
   }
 
   #take(size: number): number {
     const start = this.#at;
-    if (start + size > this.#bytes.length) throw new WireError('message ends inside a value');
+    if (start + size > this.#bytes.length) throw new WireError('unexpected EOF');
     this.#at = start + size;
     return start;
   }
@@ -198,7 +198,7 @@ export class WireReader {
     let high = 0;
     for (let shift = 0; shift < 70; shift += 7) {
       const byte = this.#bytes[this.#at];
-      if (byte === undefined) throw new WireError('message ends inside a value');
+      if (byte === undefined) throw new WireError('unexpected EOF');
       this.#at += 1;
       const bits = byte & 0x7f;
       if (shift < 28) low |= bits << shift;
@@ -212,6 +212,6 @@ export class WireReader {
         return;
       }
     }
-    throw new WireError('varint longer than ten bytes');
+    throw new WireError('proto: integer overflow');
   }
 }

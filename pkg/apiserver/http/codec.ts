@@ -194,10 +194,9 @@ function jsonErrorText(error: unknown): string {
   return text;
 }
 
-/** The beginning of a body, as upstream quotes it. */
+/** The beginning of a body, as upstream quotes it: what looks like JSON as text, everything else in hexadecimal. */
 function excerpt(body: Buffer): string {
   if (body.length === 0) return '<empty>';
-  const printable = /^[\x20-\x7e]*$/.test(body.subarray(0, 30).toString('latin1'));
-  const text = printable ? body.toString('latin1') : body.toString('hex');
-  return text.length > 30 ? `${text.slice(0, 30)} ...` : text;
+  const text = body.subarray(0, 30).toString(body[0] === 0x7b ? 'utf8' : 'hex');
+  return body.length > 30 ? `${text} ...` : text;
 }
