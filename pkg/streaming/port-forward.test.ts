@@ -147,11 +147,12 @@ describe('servePortForward', () => {
     await session;
   });
 
-  it('passes a reset on', async () => {
+  it('passes a reset on, and still tells what went wrong', async () => {
     const cut = Promise.withResolvers<void>();
     connectTo = () => {
       const data = new PassThrough();
-      return { data, failure: cut.promise.then(() => ''), destroy: cut.resolve };
+      data.once('close', cut.resolve);
+      return { data, failure: cut.promise.then(() => 'it was refused'), destroy: () => data.destroy() };
     };
     const connection = await dial();
     const errors = connection.createStream({ streamType: 'error', port: '80', requestID: '1' });
@@ -160,7 +161,7 @@ describe('servePortForward', () => {
     await new Promise((resolve) => setTimeout(resolve, 20));
     data.destroy();
     await cut.promise;
-    assert.equal(await text(errors), '');
+    assert.equal(await text(errors), 'it was refused');
     connection.destroy();
     await session;
   });

@@ -141,8 +141,9 @@ async function forward(
     await endStream(errors, `error forwarding port ${port}: ${errorText(error)}`);
     return;
   }
-  // A reset is passed on as a reset, so that a cut connection does not look complete at the other end.
-  const cut = (): void => inside.destroy();
+  // A reset is passed on as a reset, so that a cut connection does not look complete at the other end. Only the data is
+  // cut: kubectl resets its stream as soon as the Pod's side has ended, when what went wrong may still be under way.
+  const cut = (): void => void inside.data.destroy();
   data.once('abort', cut);
   if (isAborted(data)) cut();
   const outward = async (): Promise<void> => {
@@ -152,7 +153,7 @@ async function forward(
   };
   // When either way fails both ends have been destroyed; what went wrong inside is told by `failure`.
   await Promise.allSettled([pipeline(data, inside.data), outward()]);
-  const cancel = clock.setTimeout(cut, LINGER_MS);
+  const cancel = clock.setTimeout(() => inside.destroy(), LINGER_MS);
   const failure = await inside.failure;
   cancel();
   await endStream(errors, failure === '' ? undefined : failure);

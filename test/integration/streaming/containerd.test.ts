@@ -153,7 +153,7 @@ for (const kubectl of await kubectlRunners(() => cluster.kubeconfig)) {
     });
 
     it('lets a command end before its input does, and gives a slow reader everything', async () => {
-      // No more than fits into its pipes: containerd 1.6 waits for the rest to be read, which nobody does any more.
+      // No more than fits into its pipes: the shim holds the reading end open, and containerd waits for the rest to be read.
       const early = await kubectl.run(['exec', '-i', 'web', '--', 'head', '-c', '5'], Buffer.alloc(50_000, 'z'));
       assert.equal(early.stdout.toString(), 'zzzzz');
       const child = kubectl.start('exec', 'web', '--', 'head', '-c', '8000000', '/dev/zero');
