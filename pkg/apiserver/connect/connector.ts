@@ -92,8 +92,10 @@ export class Connector {
     const pod = this.#pod(info);
     const base = `https://${this.#kubeletOf(pod)}`;
     const place = `${pod.metadata.namespace}/${pod.metadata.name}`;
-    if (info.subresource === 'portforward')
-      return { url: new URL(`${base}/portForward/${place}?${query}`), kubelet: true };
+    if (info.subresource === 'portforward') {
+      const ports = new URLSearchParams(query.getAll('ports').map((port): [string, string] => ['port', port]));
+      return { url: new URL(`${base}/portForward/${place}?${ports}`), kubelet: true };
+    }
     const container = podContainer(pod, query.get('container') ?? undefined);
     const { phase } = pod.status;
     if (phase === 'Succeeded' || phase === 'Failed') {
