@@ -39,9 +39,9 @@ export function labelledAddresses(json: string): string[] {
 }
 
 /** Removes what is neither a device nor a table of its own: the DNS address on `lo`, rules in the host's iptables, a file. */
-export async function removeNetworkTraces(run: RunProgram): Promise<void> {
+export async function removeNetworkTraces(run: RunProgram, cniDir = HOST_CNI_DIR): Promise<void> {
   const listing = await run(['ip', '-json', 'address', 'show', 'dev', 'lo']);
   for (const address of labelledAddresses(listing)) await run(['ip', 'address', 'del', address, 'dev', 'lo']);
   await removeForwarding(run);
-  await rm(join(HOST_CNI_DIR, CNI_CONFIG_FILE), { force: true });
+  await rm(join(cniDir, CNI_CONFIG_FILE), { force: true });
 }

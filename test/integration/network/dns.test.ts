@@ -195,7 +195,7 @@ test('the address on lo is held, kept when it is there, and removed by teardown'
     }
     assert.match(await list(), /10\.43\.0\.10\/32/);
     assert.doesNotMatch(await list(), /10\.43\.0\.9/);
-    await removeNetworkTraces(run);
+    await removeNetworkTraces(run, dir);
     assert.doesNotMatch(await list(), /10\.43/);
   } finally {
     await exec(['ip', 'netns', 'delete', namespace]);
