@@ -46,7 +46,13 @@ export function planClaim<T extends KubeObject>(
 export async function claim<Owner extends KubeObject, T extends KubeObject>(
   client: Client,
   owner: { readonly type: ResourceType<Owner>; readonly object: Owner },
-  children: { readonly type: ResourceType<T>; readonly candidates: Iterable<T>; readonly selector: LabelMatcher },
+  children: {
+    readonly type: ResourceType<T>;
+    readonly candidates: Iterable<T>;
+    readonly selector: LabelMatcher;
+    /** Put on what is adopted, taken off what is released. */
+    readonly finalizer?: string;
+  },
 ): Promise<readonly T[]> {
   const plan = planClaim(owner.object, children.selector, children.candidates);
   if (plan.adopt.length > 0) await assertAlive(client, owner.type, owner.object);
@@ -54,20 +60,24 @@ export async function claim<Owner extends KubeObject, T extends KubeObject>(
     apiVersion: apiVersionOf(owner.type),
     kind: owner.type.kind,
   });
-  const setOwners = (object: T, ownerReferences: readonly object[]): Promise<T | undefined> => {
+  const setOwners = (object: T, ownerReferences: readonly object[], owned: boolean): Promise<T | undefined> => {
     const { name, namespace, uid, resourceVersion } = object.metadata;
-    const body = { metadata: { uid, resourceVersion, ownerReferences } };
+    const { finalizer } = children;
+    const others = (object.metadata.finalizers ?? []).filter((other) => other !== finalizer);
+    const finalizers = finalizer !== undefined && { finalizers: owned ? [...others, finalizer] : others };
+    const body = { metadata: { uid, resourceVersion, ownerReferences, ...finalizers } };
     const options = namespace === undefined ? {} : { namespace };
     return orGone(client.patch(children.type, name, { type: 'merge', body }, options));
   };
   const adopted = await Promise.all(
-    plan.adopt.map((object) => setOwners(object, [...(object.metadata.ownerReferences ?? []), reference])),
+    plan.adopt.map((object) => setOwners(object, [...(object.metadata.ownerReferences ?? []), reference], true)),
   );
   await Promise.all(
     plan.release.map((object) =>
       setOwners(
         object,
         (object.metadata.ownerReferences ?? []).filter(({ uid }) => uid !== owner.object.metadata.uid),
+        false,
       ),
     ),
   );

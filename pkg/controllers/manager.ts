@@ -12,6 +12,7 @@ import { createEndpointsController } from './endpointslice/endpoints.ts';
 import { createEndpointSliceController } from './endpointslice/endpointslice.ts';
 import { createGarbageCollector } from './garbage-collector/garbage-collector.ts';
 import type { MetadataSource } from './garbage-collector/metadata-source.ts';
+import { createJobController } from './job/job.ts';
 import { createNamespaceController } from './namespace.ts';
 import { createNodeIpamController } from './node/ipam.ts';
 import { createNodeLifecycleController } from './node/lifecycle.ts';
@@ -20,6 +21,7 @@ import { createPodGarbageCollector } from './pod-gc.ts';
 import { createReplicaSetController, createReplicationController } from './replicaset/replicaset.ts';
 import { createRootCAPublisher } from './root-ca.ts';
 import { createServiceAccountController } from './serviceaccount.ts';
+import { createTTLAfterFinishedController } from './ttl-after-finished.ts';
 
 export interface ControllerManagerOptions {
   /** The client of a controller: it acts as this service account of kube-system, with upstream's role for it. */
@@ -58,6 +60,8 @@ export function createControllerManager(options: ControllerManagerOptions): Comp
     createDeploymentController(as('deployment-controller')),
     createReplicaSetController(as('replicaset-controller')),
     createReplicationController(as('replication-controller')),
+    createJobController(as('job-controller')),
+    createTTLAfterFinishedController(as('ttl-after-finished-controller')),
     createEndpointSliceController(as('endpoint-slice-controller', 'endpointslice-controller')),
     createEndpointsController(as('endpoint-controller')),
     createGarbageCollector(as('garbage-collector-controller', 'generic-garbage-collector'), options.metadata),

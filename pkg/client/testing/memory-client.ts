@@ -1,9 +1,11 @@
 /** A Client over a Map, for tests: the API's write semantics as far as controllers depend on them, nothing more. */
+import { schemaOf } from '../../api/facts.ts';
 import type { Json, JsonObject } from '../../api/schema.ts';
 import { apiVersionOf, type Input, type KubeObject, type ResourceType } from '../../api/types.ts';
 import { deepEqual } from '../../apimachinery/deep-equal.ts';
 import { keyOf, objectKey } from '../../apimachinery/object-meta.ts';
 import { applyMergePatch } from '../../apimachinery/patch/merge-patch.ts';
+import { applyStrategicMergePatch } from '../../apimachinery/patch/strategic-merge.ts';
 import { generateName } from '../../apimachinery/random-name.ts';
 import { statusErrors } from '../../apimachinery/status-error.ts';
 import { formatTime } from '../../apimachinery/time.ts';
@@ -95,10 +97,11 @@ export class MemoryClient implements Client {
     if (patch.type === 'json' || patch.type === 'apply')
       throw new Error(`${patch.type} patches are not supported here`);
     const old = this.#existing(type, name, options.namespace);
-    const next = applyMergePatch(
-      structuredClone(old) as unknown as JsonObject,
-      patch.body as Json,
-    ) as unknown as Stored;
+    const copy = structuredClone(old) as unknown as JsonObject;
+    const group = type.group === '' ? 'core' : type.group.split('.')[0];
+    const next = (patch.type === 'strategic'
+      ? applyStrategicMergePatch(copy, patch.body as JsonObject, schemaOf(`${group}.${type.version}.${type.kind}`))
+      : applyMergePatch(copy, patch.body as Json)) as unknown as Stored;
     if (next.metadata.uid !== old.metadata.uid) throw statusErrors.conflict(type, name);
     return this.update(type, next as KubeObject as Input<T>, options);
   }

@@ -1,5 +1,6 @@
 /** What controller tests share: a world in memory with a clock that moves when told, and sample objects. */
 import type { Deployment, ReplicaSet } from '../../api/generated/apps-v1.ts';
+import type { Job } from '../../api/generated/batch-v1.ts';
 import type { Node, Pod } from '../../api/generated/core-v1.ts';
 import { nodes, pods } from '../../api/resources.ts';
 import type { Input } from '../../api/types.ts';
@@ -35,7 +36,7 @@ export function createWorld(): World {
     recorder: { event: (_about, _type, reason, message) => events.push(`${reason}: ${message}`) },
     async settle() {
       // Back-off starts at 5 ms: what conflicts once is tried again well within this.
-      for (let round = 0; round < 20; round++) await clock.advance(5);
+      for (let round = 0; round < 100; round++) await clock.advance(5);
     },
     async run(component) {
       running.push(component);
@@ -76,6 +77,44 @@ export function replicaSet(name: string, replicas: number): Input<ReplicaSet> {
     },
     status: { replicas: 0 },
   };
+}
+
+/** A Job as the API server would store it. */
+export function job(spec: Partial<Input<Job['spec']>> = {}): Input<Job> {
+  const labels = { 'job-name': 'j' };
+  return {
+    metadata: { name: 'j', namespace: 'n' },
+    spec: {
+      parallelism: 1,
+      completions: 1,
+      backoffLimit: 6,
+      completionMode: 'NonIndexed',
+      suspend: false,
+      podReplacementPolicy: 'TerminatingOrFailed',
+      selector: { matchLabels: labels },
+      template: { metadata: { labels }, spec: { ...podSpec, restartPolicy: 'Never' } },
+      ...spec,
+    },
+  };
+}
+
+/** Plays the kubelet: the Pods that `which` selects end with `exitCode`. */
+export async function endPods(
+  world: World,
+  exitCode: number,
+  which: (pod: Pod) => boolean = () => true,
+): Promise<void> {
+  for (const pod of world.client.objects(pods)) {
+    if (!which(pod) || pod.status.phase === 'Succeeded' || pod.status.phase === 'Failed') continue;
+    const finishedAt = formatTime(world.clock.now());
+    const state = { terminated: { exitCode, startedAt: null, finishedAt } };
+    const status = {
+      phase: exitCode === 0 ? 'Succeeded' : 'Failed',
+      containerStatuses: [{ name: 'c', state, restartCount: 0, ready: false, image: '', imageID: '' }],
+    };
+    await world.client.update(pods, { ...pod, status } as Input<Pod>, { subresource: 'status' });
+  }
+  await world.settle();
 }
 
 /** Plays the kubelet: every Pod of the namespace runs and is ready. */
