@@ -20,6 +20,8 @@ export interface AgentOptions {
   readonly client: Client;
   readonly node: NodeIdentity;
   readonly kubeletTls: KubeletTls;
+  /** Calls its argument with renewed certificates; returns the unsubscriber. */
+  readonly onKubeletTlsChange: (apply: (tls: KubeletTls) => void) => () => void;
   readonly clusterCIDR: string;
   readonly serviceCIDR: string;
   /** Parts that are not to run. */
@@ -58,6 +60,7 @@ export function nodeComponents(options: AgentOptions): Component[] {
       node,
       root: paths.kubelet,
       tls: options.kubeletTls,
+      onTlsChange: options.onKubeletTlsChange,
       clusterDns: { servers: [options.clusterDns.address], domain: options.clusterDns.domain },
       ...(options.resolvConf === undefined ? {} : { resolvConf: options.resolvConf }),
     }),

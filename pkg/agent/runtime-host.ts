@@ -30,7 +30,7 @@ export interface RuntimeHost {
 const PROGRAM_DIRS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 /** Debian's and Ubuntu's folder first, then the one that CNI's own archives are unpacked to. */
 const CNI_DIRS = ['/usr/lib/cni', '/opt/cni/bin', '/usr/libexec/cni'];
-const CNI_PLUGINS = ['bridge', 'host-local', 'loopback', 'portmap'];
+const CNI_PLUGINS = ['bridge', 'host-local', 'loopback'];
 const CAP_SYS_RESOURCE = 24n;
 
 /**

@@ -16,8 +16,9 @@ import { writeKubeconfig } from '../bootstrap/kubeconfig.ts';
 import { createEventRecorder } from '../client/events.ts';
 import { createControllerManager } from '../controllers/manager.ts';
 import { detectNodeAddress } from '../host/node-address.ts';
+import type { KubeletTls } from '../kubelet/server.ts';
 import { ensureDnsService } from '../network/dns/dns-service.ts';
-import { CertificateManager } from '../pki/certificates.ts';
+import { CertificateManager, type Certificates } from '../pki/certificates.ts';
 import { createScheduler } from '../scheduler/scheduler.ts';
 import type { ServerConfig } from './config.ts';
 import { ControlPlane } from './control-plane.ts';
@@ -168,8 +169,6 @@ export function scheduler({ supervisor, controlPlane, clock, log }: Omit<SharedP
 /** The node beside the control plane. */
 function node(shared: SharedParts, paths: Paths, nodeIP: string, certificates: CertificateManager): Component[] {
   const { config, controlPlane, clock, log } = shared;
-  const { leaves, authorities } = certificates.current;
-  const serving = leaves['serving-kubelet'];
   // The node writes with its own rights; what it watches is in this process's memory already.
   const client = controlPlane.client(nodeUser(config.node.name), controlPlane.client(LOOPBACK_USER));
   return nodeComponents({
@@ -184,11 +183,8 @@ function node(shared: SharedParts, paths: Paths, nodeIP: string, certificates: C
       port: PORTS.kubelet,
       version: versionInfo.gitVersion,
     },
-    kubeletTls: {
-      key: serving.key,
-      cert: serving.certificate,
-      clientCA: authorities['client-ca'].certificate,
-    },
+    kubeletTls: kubeletTls(certificates.current),
+    onKubeletTlsChange: (apply) => certificates.onChange((renewed) => apply(kubeletTls(renewed))),
     clusterCIDR: config.clusterCIDR,
     serviceCIDR: config.serviceCIDR,
     disabled: config.disabled,
@@ -198,6 +194,11 @@ function node(shared: SharedParts, paths: Paths, nodeIP: string, certificates: C
     clock,
     log,
   });
+}
+
+function kubeletTls({ leaves, authorities }: Certificates): KubeletTls {
+  const { key, certificate } = leaves['serving-kubelet'];
+  return { key, cert: certificate, clientCA: authorities['client-ca'].certificate };
 }
 
 /** Writes the administrator's kubeconfig, again whenever the certificate in it is renewed. */
