@@ -7,6 +7,7 @@ import type { Client } from '../client/client.ts';
 import type { EventRecorder } from '../client/events.ts';
 import { createClusterRoleAggregationController } from './clusterrole-aggregation.ts';
 import type { ControllerContext } from './controller.ts';
+import { createCronJobController } from './cronjob/cronjob.ts';
 import { createDeploymentController } from './deployment/deployment.ts';
 import { createEndpointsController } from './endpointslice/endpoints.ts';
 import { createEndpointSliceController } from './endpointslice/endpointslice.ts';
@@ -61,6 +62,7 @@ export function createControllerManager(options: ControllerManagerOptions): Comp
     createReplicaSetController(as('replicaset-controller')),
     createReplicationController(as('replication-controller')),
     createJobController(as('job-controller')),
+    createCronJobController(as('cronjob-controller')),
     createTTLAfterFinishedController(as('ttl-after-finished-controller')),
     createEndpointSliceController(as('endpoint-slice-controller', 'endpointslice-controller')),
     createEndpointsController(as('endpoint-controller')),

@@ -8,7 +8,7 @@ import type { Input } from '../../../pkg/api/types.ts';
 import { isStatusReason } from '../../../pkg/apimachinery/status-error.ts';
 import { formatTime } from '../../../pkg/apimachinery/time.ts';
 import { LOOPBACK_USER } from '../../../pkg/apiserver/authn/user.ts';
-import { systemClock } from '../../../pkg/base/clock.ts';
+import { type Clock, systemClock } from '../../../pkg/base/clock.ts';
 import { Supervisor } from '../../../pkg/base/component.ts';
 import { parseCIDR } from '../../../pkg/base/ip.ts';
 import { createLogger } from '../../../pkg/base/log.ts';
@@ -29,11 +29,10 @@ export interface Cluster {
   stop(): Promise<void>;
 }
 
-export async function startCluster(): Promise<Cluster> {
+export async function startCluster(clock: Clock = systemClock): Promise<Cluster> {
   const dataDir = await mkdtemp(join(tmpdir(), 'kedge-controllers-'));
   const complaints: string[] = [];
   const log = createLogger({ level: 'warn', write: (line) => complaints.push(line), now: () => new Date() });
-  const clock = systemClock;
   const paths = pathsFor(dataDir);
   const serviceCIDR = parseCIDR('10.43.0.0/16');
   if (serviceCIDR === undefined) throw new TypeError('not a CIDR');
