@@ -53,8 +53,7 @@ export function openExchange(request: Request, response: Response, options: Rout
   const cut = url.indexOf('?');
   const query = new URLSearchParams(cut < 0 ? '' : url.slice(cut + 1));
   const info = parseRequestInfo(request.method ?? 'GET', cut < 0 ? url : url.slice(0, cut), query);
-  const gone = new AbortController();
-  response.once('close', () => gone.abort());
+  let signal: AbortSignal | undefined;
   return {
     request,
     response,
@@ -62,8 +61,21 @@ export function openExchange(request: Request, response: Response, options: Rout
     query,
     user: requester(request, options),
     warnings: [],
-    signal: AbortSignal.any([gone.signal, options.signal]),
+    // Few requests last long enough to ask; a signal costs as much as the rest of a short one's bookkeeping.
+    get signal() {
+      signal ??= AbortSignal.any([goneSignal(response), options.signal]);
+      return signal;
+    },
   };
+}
+
+/** Aborts when the client has gone away or has been answered. */
+function goneSignal(response: Response): AbortSignal {
+  const { stream } = response as { stream?: { readonly destroyed: boolean } };
+  if (response.destroyed || stream?.destroyed) return AbortSignal.abort();
+  const gone = new AbortController();
+  response.once('close', () => gone.abort());
+  return gone.signal;
 }
 
 /** The user a request acts as: authenticated, then impersonating if it asks to. Throws 401, 403 or 400. */

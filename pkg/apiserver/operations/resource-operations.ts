@@ -145,7 +145,7 @@ export class ResourceOperations {
     }
     const result = await this.store.datastore.create(key, value, { durability: descriptor.durability });
     if (!result.ok) return undefined;
-    return this.#written(key, value, result.revision);
+    return this.#written(descriptor, key, value, result.revision);
   }
 
   #validateNew(descriptor: Descriptor, draft: KubeObject): void {
@@ -187,7 +187,7 @@ export class ResourceOperations {
       const result = await this.store.datastore.update(key, value, current.revision, {
         durability: descriptor.durability,
       });
-      if (result.ok) return this.#written(key, value, result.revision);
+      if (result.ok) return this.#written(descriptor, key, value, result.revision);
     }
   }
 
@@ -268,7 +268,7 @@ export class ResourceOperations {
       const value = encodeForStorage(plan.last);
       if (request.dryRun) return { removed: false, stored: unstored(current.key, value, current.revision) };
       const result = await this.store.datastore.update(current.key, value, current.revision);
-      if (result.ok) return { removed: false, stored: this.#written(current.key, value, result.revision) };
+      if (result.ok) return { removed: false, stored: this.#written(descriptor, current.key, value, result.revision) };
     }
   }
 
@@ -291,8 +291,9 @@ export class ResourceOperations {
   }
 
   /** What the cache has for the write, or, when another write already followed, what was written. */
-  #written(key: string, value: Uint8Array, revision: number): StoredObject {
-    return unstored(key, value, revision);
+  #written(descriptor: Descriptor, key: string, value: Uint8Array, revision: number): StoredObject {
+    const cached = this.store.cache(storageType(descriptor)).get(key);
+    return cached?.revision === revision ? cached : unstored(key, value, revision);
   }
 
   #context(request: WriteRequest): WriteContext {

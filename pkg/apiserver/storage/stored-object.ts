@@ -26,11 +26,12 @@ export class StoredObject<T extends KubeObject = KubeObject> {
       this.bytes = value;
       return;
     }
-    this.bytes = Buffer.concat([
-      value.subarray(0, split),
-      Buffer.from(`"resourceVersion":"${kv.modRevision}",`),
-      value.subarray(split),
-    ]);
+    const version = `"resourceVersion":"${kv.modRevision}",`;
+    // Not out of Node's shared pool: what lives long would hold on to whole slabs of it.
+    this.bytes = Buffer.allocUnsafeSlow(value.length + version.length);
+    value.copy(this.bytes, 0, 0, split);
+    this.bytes.write(version, split, 'latin1');
+    value.copy(this.bytes, split + version.length, split);
   }
 
   /** What would have been stored. */
