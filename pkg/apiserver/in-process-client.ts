@@ -16,8 +16,8 @@ import type {
 } from '../client/client.ts';
 import type { Informer, InformerEvent } from '../client/informer.ts';
 import type { Descriptor } from '../registry/descriptor.ts';
+import type { UserInfo } from '../registry/user-info.ts';
 import type { ApiCore } from './api-core.ts';
-import type { UserInfo } from './authn/user.ts';
 import { requireAuthorized } from './authz/authorizer.ts';
 import type { WriteRequest } from './operations/options.ts';
 import { storageType, type Target } from './operations/resource-operations.ts';

@@ -4,6 +4,7 @@ import type { KubeObject, ResourceType } from '../api/types.ts';
 import { apiVersionOf } from '../api/types.ts';
 import type { FieldError } from '../apimachinery/field-error.ts';
 import { type NameCheck, nameIsDnsSubdomain } from '../apimachinery/names.ts';
+import type { UserInfo } from './user-info.ts';
 
 export type Verb = 'create' | 'delete' | 'deletecollection' | 'get' | 'list' | 'patch' | 'update' | 'watch';
 
@@ -18,17 +19,9 @@ export const ALL_VERBS: readonly Verb[] = [
   'watch',
 ];
 
-/** Who asks; what authenticators produce and authorizers judge. */
-export interface Requester {
-  readonly name: string;
-  readonly uid?: string;
-  readonly groups: readonly string[];
-  readonly extra?: Readonly<Record<string, readonly string[]>>;
-}
-
 /** What the hooks of a descriptor may know beside the objects. */
 export interface WriteContext {
-  readonly user: Requester;
+  readonly user: UserInfo;
   /** RFC 3339, seconds: the time of the request. */
   readonly now: string;
 }
@@ -54,7 +47,7 @@ export interface ActionCall {
   readonly name: string;
   readonly namespace: string;
   readonly body: JsonObject;
-  readonly user: Requester;
+  readonly user: UserInfo;
   readonly now: string;
   readonly dryRun: boolean;
   readonly registry: RegistryAccess;

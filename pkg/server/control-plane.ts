@@ -7,7 +7,7 @@ import { Authenticator } from '../apiserver/authn/authenticator.ts';
 import { boundObjectsOf } from '../apiserver/authn/bound-objects.ts';
 import { ServiceAccountTokenAuthenticator } from '../apiserver/authn/service-account-token.ts';
 import { DEFAULT_ISSUER, TokenIssuer } from '../apiserver/authn/token-issuer.ts';
-import { LOOPBACK_USER, type UserInfo } from '../apiserver/authn/user.ts';
+import { LOOPBACK_USER } from '../apiserver/authn/user.ts';
 import { createAuthorization } from '../apiserver/authz/authorization.ts';
 import { ensureBootstrapPolicy } from '../apiserver/authz/policy-reconcile.ts';
 import { Connector } from '../apiserver/connect/connector.ts';
@@ -32,6 +32,7 @@ import { openLibsqlDatastore } from '../datastore/libsql/libsql-datastore.ts';
 import type { CertificateManager, Certificates } from '../pki/certificates.ts';
 import { ensureSigningKey } from '../pki/signing-key.ts';
 import { builtinDescriptors } from '../registry/builtin.ts';
+import type { UserInfo } from '../registry/user-info.ts';
 import { ensureKubernetesService, ensureNamespaces, ensurePriorityClasses } from './bootstrap-objects.ts';
 
 export interface ControlPlaneOptions {

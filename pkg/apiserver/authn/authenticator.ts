@@ -1,8 +1,9 @@
 import { statusErrors } from '../../apimachinery/status-error.ts';
 import type { Clock } from '../../base/clock.ts';
+import type { UserInfo } from '../../registry/user-info.ts';
 import { ClientCertificateAuthenticator, type TlsPeer } from './client-certificate.ts';
 import type { TokenResult } from './service-account-token.ts';
-import { ANONYMOUS, asAuthenticated, type UserInfo } from './user.ts';
+import { ANONYMOUS, asAuthenticated } from './user.ts';
 
 /** Something that knows a kind of bearer token; undefined for a token that is not of its kind. */
 export interface TokenAuthenticator {

@@ -1,6 +1,7 @@
 import { createHash, type X509Certificate } from 'node:crypto';
 import { subjectValues } from '../../pki/read-certificate.ts';
-import { CREDENTIAL_ID, type UserInfo } from './user.ts';
+import type { UserInfo } from '../../registry/user-info.ts';
+import { CREDENTIAL_ID } from './user.ts';
 
 /** What is asked of a TLS connection; `tls.TLSSocket` is one, on the server's side with `requestCert: true`. */
 export interface TlsPeer {

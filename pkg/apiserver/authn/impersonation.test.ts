@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { UserInfo } from '../../registry/user-info.ts';
 import type { Attributes, Authorizer } from '../authz/attributes.ts';
 import { impersonate, parseImpersonation } from './impersonation.ts';
-import type { UserInfo } from './user.ts';
 
 const admin: UserInfo = { name: 'admin', groups: ['system:masters'] };
 

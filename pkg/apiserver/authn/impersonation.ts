@@ -1,3 +1,4 @@
+import type { UserInfo } from '../../registry/user-info.ts';
 import type { Authorizer, ResourceAttributes } from '../authz/attributes.ts';
 import { requireAuthorized } from '../authz/authorizer.ts';
 import {
@@ -6,7 +7,6 @@ import {
   ANONYMOUS_USER,
   parseServiceAccountUsername,
   serviceAccountGroups,
-  type UserInfo,
 } from './user.ts';
 
 /** What a request's `Impersonate-…` headers ask for; keys of `extra` in lower case. */

@@ -1,9 +1,10 @@
 import { createHash, type KeyObject } from 'node:crypto';
 import { z } from 'zod';
 import type { Clock } from '../../base/clock.ts';
+import type { UserInfo } from '../../registry/user-info.ts';
 import { keyId, unverifiedClaims, verifyJwt } from './jwt.ts';
 import { LruCache } from './lru-cache.ts';
-import { CREDENTIAL_ID, serviceAccountGroups, serviceAccountUsername, type UserInfo } from './user.ts';
+import { CREDENTIAL_ID, serviceAccountGroups, serviceAccountUsername } from './user.ts';
 
 /** What has to be known of an object a token is bound to. */
 export interface BoundObject {

@@ -2,8 +2,8 @@ import type { UserInfo as ReviewedUser, TokenReview } from '../../api/generated/
 import type { JsonObject } from '../../api/schema.ts';
 import type { Input } from '../../api/types.ts';
 import { statusErrors } from '../../apimachinery/status-error.ts';
+import type { UserInfo } from '../../registry/user-info.ts';
 import type { Authenticator } from './authenticator.ts';
-import type { UserInfo } from './user.ts';
 
 function reviewed({ name, uid, groups, extra }: UserInfo): Input<ReviewedUser> {
   return {

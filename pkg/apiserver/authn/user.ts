@@ -1,12 +1,5 @@
-/** Who makes a request; upstream's `authentication.k8s.io/v1` UserInfo and its well-known names. */
-
-export interface UserInfo {
-  readonly name: string;
-  readonly uid?: string;
-  readonly groups: readonly string[];
-  /** Keys are lower case. */
-  readonly extra?: Readonly<Record<string, readonly string[]>>;
-}
+/** The well-known names of users and groups. */
+import type { UserInfo } from '../../registry/user-info.ts';
 
 export const ALL_AUTHENTICATED = 'system:authenticated';
 export const ALL_UNAUTHENTICATED = 'system:unauthenticated';

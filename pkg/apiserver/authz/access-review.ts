@@ -11,7 +11,8 @@ import type { JsonObject } from '../../api/schema.ts';
 import type { Input } from '../../api/types.ts';
 import { type FieldError, fieldError } from '../../apimachinery/field-error.ts';
 import { statusErrors } from '../../apimachinery/status-error.ts';
-import { nodeNameOf, type UserInfo } from '../authn/user.ts';
+import type { UserInfo } from '../../registry/user-info.ts';
+import { nodeNameOf } from '../authn/user.ts';
 import type { Attributes, Authorizer, FieldRequirement } from './attributes.ts';
 import { type RBACAuthorizer, rulesReviewStatus } from './rbac.ts';
 

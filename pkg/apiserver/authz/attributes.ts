@@ -1,4 +1,4 @@
-import type { UserInfo } from '../authn/user.ts';
+import type { UserInfo } from '../../registry/user-info.ts';
 
 /** What a request wants to do, as authorizers see it. */
 export type Attributes = ResourceAttributes | NonResourceAttributes;

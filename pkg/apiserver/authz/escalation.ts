@@ -1,7 +1,8 @@
 import type { PolicyRule } from '../../api/generated/rbac-v1.ts';
 import { goQuote } from '../../apimachinery/go-quote.ts';
 import { type GroupResource, statusErrors } from '../../apimachinery/status-error.ts';
-import { SYSTEM_MASTERS, type UserInfo } from '../authn/user.ts';
+import type { UserInfo } from '../../registry/user-info.ts';
+import { SYSTEM_MASTERS } from '../authn/user.ts';
 import type { Authorizer } from './attributes.ts';
 import type { RBACAuthorizer } from './rbac.ts';
 import type { RBACIndex } from './rbac-index.ts';

@@ -8,7 +8,8 @@ import type {
 } from '../../api/generated/rbac-v1.ts';
 import type { KubeObject } from '../../api/types.ts';
 import type { InformerEvent } from '../../client/informer.ts';
-import { serviceAccountUsername, type UserInfo } from '../authn/user.ts';
+import type { UserInfo } from '../../registry/user-info.ts';
+import { serviceAccountUsername } from '../authn/user.ts';
 
 /** A resource's objects with their changes; every Informer is one. */
 export interface ChangeSource<T extends KubeObject> {

@@ -1,7 +1,7 @@
 import type { PolicyRule } from '../../api/generated/rbac-v1.ts';
 import { aggregateText } from '../../apimachinery/field-error.ts';
 import { goQuote } from '../../apimachinery/go-quote.ts';
-import type { UserInfo } from '../authn/user.ts';
+import type { UserInfo } from '../../registry/user-info.ts';
 import { type Attributes, type Authorizer, type Decision, isResource } from './attributes.ts';
 import type { Grant, RBACIndex } from './rbac-index.ts';
 import { ruleAllows } from './rules.ts';

@@ -5,7 +5,7 @@ import { encodeProtobuf, schemaOfKind } from '../../apimachinery/protobuf/envelo
 import { StatusError, statusErrors } from '../../apimachinery/status-error.ts';
 import { formatYaml } from '../../apimachinery/yaml.ts';
 import { errorText, type Logger } from '../../base/log.ts';
-import type { Requester } from '../../registry/descriptor.ts';
+import type { UserInfo } from '../../registry/user-info.ts';
 import type { RequestInfo } from '../request-info.ts';
 import { JSON_TYPE, negotiatePlain, PROTOBUF_TYPE, YAML_TYPE } from './negotiate.ts';
 
@@ -25,7 +25,7 @@ export interface Exchange {
   readonly response: Response;
   readonly info: RequestInfo;
   readonly query: URLSearchParams;
-  readonly user: Requester;
+  readonly user: UserInfo;
   /** Texts for `Warning: 299` headers. */
   readonly warnings: string[];
   /** Aborts when the client goes away or the server stops. */

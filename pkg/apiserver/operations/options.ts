@@ -1,8 +1,8 @@
-import type { Requester } from '../../registry/descriptor.ts';
+import type { UserInfo } from '../../registry/user-info.ts';
 
 /** Options every write shares; parsed from the query and the DeleteOptions body, or given by an in-process client. */
 export interface WriteRequest {
-  readonly user: Requester;
+  readonly user: UserInfo;
   readonly dryRun: boolean;
   readonly fieldManager: string;
   /** Warnings for the client, sent as `Warning: 299` headers. */
@@ -10,7 +10,7 @@ export interface WriteRequest {
 }
 
 export interface DeleteRequest {
-  readonly user: Requester;
+  readonly user: UserInfo;
   readonly dryRun: boolean;
   readonly gracePeriodSeconds?: number | undefined;
   readonly propagationPolicy?: 'Orphan' | 'Background' | 'Foreground' | undefined;
