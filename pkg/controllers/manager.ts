@@ -8,6 +8,7 @@ import type { EventRecorder } from '../client/events.ts';
 import { createClusterRoleAggregationController } from './clusterrole-aggregation.ts';
 import type { ControllerContext } from './controller.ts';
 import { createCronJobController } from './cronjob/cronjob.ts';
+import { createDaemonSetController } from './daemonset/daemonset.ts';
 import { createDeploymentController } from './deployment/deployment.ts';
 import { createEndpointsController } from './endpointslice/endpoints.ts';
 import { createEndpointSliceController } from './endpointslice/endpointslice.ts';
@@ -61,6 +62,7 @@ export function createControllerManager(options: ControllerManagerOptions): Comp
     createDeploymentController(as('deployment-controller')),
     createReplicaSetController(as('replicaset-controller')),
     createReplicationController(as('replication-controller')),
+    createDaemonSetController(as('daemonset-controller', 'daemon-set-controller')),
     createJobController(as('job-controller')),
     createCronJobController(as('cronjob-controller')),
     createTTLAfterFinishedController(as('ttl-after-finished-controller')),

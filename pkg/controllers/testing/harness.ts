@@ -1,5 +1,5 @@
 /** What controller tests share: a world in memory with a clock that moves when told, and sample objects. */
-import type { Deployment, ReplicaSet } from '../../api/generated/apps-v1.ts';
+import type { DaemonSet, Deployment, ReplicaSet, StatefulSet } from '../../api/generated/apps-v1.ts';
 import type { Job } from '../../api/generated/batch-v1.ts';
 import type { Node, Pod } from '../../api/generated/core-v1.ts';
 import { nodes, pods } from '../../api/resources.ts';
@@ -76,6 +76,38 @@ export function replicaSet(name: string, replicas: number): Input<ReplicaSet> {
       template: { metadata: { labels: { app: 'a' } }, spec: podSpec },
     },
     status: { replicas: 0 },
+  };
+}
+
+/** A DaemonSet as the API server would store it. */
+export function daemonSet(spec: Partial<Input<DaemonSet['spec']>> = {}): Input<DaemonSet> {
+  return {
+    metadata: { name: 'ds', namespace: 'n' },
+    spec: {
+      selector: { matchLabels: { app: 'a' } },
+      template: { metadata: { labels: { app: 'a' } }, spec: podSpec },
+      updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 1, maxSurge: 0 } },
+      revisionHistoryLimit: 10,
+      ...spec,
+    },
+  };
+}
+
+/** A StatefulSet as the API server would store it. */
+export function statefulSet(replicas: number, spec: Partial<Input<StatefulSet['spec']>> = {}): Input<StatefulSet> {
+  return {
+    metadata: { name: 'db', namespace: 'n' },
+    spec: {
+      replicas,
+      serviceName: 'db',
+      selector: { matchLabels: { app: 'a' } },
+      template: { metadata: { labels: { app: 'a' } }, spec: podSpec },
+      podManagementPolicy: 'OrderedReady',
+      updateStrategy: { type: 'RollingUpdate', rollingUpdate: { partition: 0 } },
+      persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Retain', whenScaled: 'Retain' },
+      revisionHistoryLimit: 10,
+      ...spec,
+    },
   };
 }
 
