@@ -30,8 +30,9 @@ export interface Call {
 export class ApiServerProcess {
   readonly folder: string;
   readonly url: string;
-  readonly #process: ChildProcess;
+  readonly #flags: readonly string[];
   readonly #port: number;
+  #process: ChildProcess;
   #agent: Agent | undefined;
   #log = '';
 
@@ -39,7 +40,7 @@ export class ApiServerProcess {
     this.folder = folder;
     this.#port = port;
     this.url = `https://127.0.0.1:${port}`;
-    const flags = [
+    this.#flags = [
       '--config',
       join(folder, 'config.yaml'),
       '--data-dir',
@@ -52,12 +53,18 @@ export class ApiServerProcess {
       ...(controllers ? [] : ['--disable-controller-manager']),
     ];
     writeFileSync(join(folder, 'config.yaml'), '');
-    this.#process = spawn(process.execPath, [join(ROOT, 'cmd/kedge/main.ts'), 'server', ...flags]);
-    for (const stream of [this.#process.stdout, this.#process.stderr]) {
-      stream?.on('data', (chunk: Buffer) => {
+    this.#process = this.#launch();
+  }
+
+  #launch(): ChildProcess {
+    const child = spawn(process.execPath, [join(ROOT, 'cmd/kedge/main.ts'), 'server', ...this.#flags]);
+    this.#log = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (chunk: Buffer) => {
         this.#log += chunk.toString();
       });
     }
+    return child;
   }
 
   /** Starts a server and waits until it is ready. */
@@ -84,6 +91,7 @@ export class ApiServerProcess {
     return { ca, cert: join(this.folder, 'admin.crt'), key: join(this.folder, 'admin.key') };
   }
 
+  /** What the server has logged since its last start. */
   get log(): string {
     return this.#log;
   }
@@ -119,6 +127,22 @@ export class ApiServerProcess {
     });
   }
 
+  /** Ends the server without asking it (SIGKILL); its data stays. */
+  async kill(): Promise<void> {
+    const ended = new Promise((resolve) => this.#process.once('close', resolve));
+    this.#process.kill('SIGKILL');
+    await ended;
+    this.#agent?.destroy();
+    this.#agent = undefined;
+  }
+
+  /** Starts the server over the same data, after `kill`. Resolves when it is ready, or at once when not to `wait`. */
+  async restart(options: { readonly wait?: boolean } = {}): Promise<void> {
+    assert.ok(!this.isRunning, 'the server has ended');
+    this.#process = this.#launch();
+    if (options.wait !== false) await this.#ready();
+  }
+
   /** Ends the server and removes its folder. */
   async stop(): Promise<void> {
     this.#agent?.destroy();
@@ -137,7 +161,7 @@ export class ApiServerProcess {
     while (!this.#log.includes('kedge server is ready')) {
       assert.ok(this.isRunning, `the server ended at its start:\n${this.#log}`);
       assert.ok(Date.now() < deadline, `the server is not up in time:\n${this.#log}`);
-      await delay(100);
+      await delay(20);
     }
   }
 
