@@ -34,5 +34,7 @@ export function qosClass(pod: Pod): QosClass {
   if (podLevel !== undefined && (podLevel.requests !== undefined || podLevel.limits !== undefined)) {
     return classify([podLevel]);
   }
-  return classify([...(pod.spec.initContainers ?? []), ...pod.spec.containers].map((container) => container.resources));
+  return classify(
+    [...(pod.spec.initContainers ?? []), ...(pod.spec.containers ?? [])].map((container) => container.resources),
+  );
 }

@@ -9,12 +9,14 @@ export const nameColumn: Column = {
   name: 'Name',
   type: 'string',
   format: 'name',
+  doc: ['meta.v1.ObjectMeta', 'name'],
   cell: (object) => object.metadata.name,
 };
 
 export const ageColumn: Column = {
   name: 'Age',
   type: 'string',
+  doc: ['meta.v1.ObjectMeta', 'creationTimestamp'],
   cell: (object, now) => ageOf(object.metadata.creationTimestamp, now),
 };
 
@@ -34,33 +36,49 @@ interface Templated extends KubeObject {
 const containersOf = (object: KubeObject): PodSpec['containers'] =>
   (object as Templated).spec.template?.spec?.containers ?? [];
 
-/** The wide columns of everything that has a Pod template. */
-export const templateColumns: readonly Column[] = [
-  {
-    name: 'Containers',
-    type: 'string',
-    priority: 1,
-    cell: (object) =>
-      containersOf(object)
-        .map(({ name }) => name)
-        .join(','),
-  },
-  {
-    name: 'Images',
-    type: 'string',
-    priority: 1,
-    cell: (object) =>
-      containersOf(object)
-        .map(({ image }) => image ?? '')
-        .join(','),
-  },
-  {
-    name: 'Selector',
-    type: 'string',
-    priority: 1,
-    cell: (object) => formatLabelSelector((object as Templated).spec.selector as LabelSelectorObject | undefined),
-  },
-];
+/** The names of the containers of a Pod's spec, as one cell. */
+export const containerNames = (containers: PodSpec['containers'] | undefined): string =>
+  (containers ?? []).map(({ name }) => name).join(',');
+
+/** Their images. */
+export const containerImages = (containers: PodSpec['containers'] | undefined): string =>
+  (containers ?? []).map(({ image }) => image ?? '').join(',');
+
+/** The columns of containers and images, read by `containers`. */
+export function containerColumns<T extends KubeObject>(
+  containers: (object: T) => PodSpec['containers'] | undefined,
+): Column<T>[] {
+  return [
+    {
+      name: 'Containers',
+      type: 'string',
+      priority: 1,
+      description: 'Names of each container in the template.',
+      cell: (object) => containerNames(containers(object)),
+    },
+    {
+      name: 'Images',
+      type: 'string',
+      priority: 1,
+      description: 'Images referenced by each container in the template.',
+      cell: (object) => containerImages(containers(object)),
+    },
+  ];
+}
+
+/** The wide columns of everything that has a Pod template; `selectorText` describes the last of them. */
+export function templateColumns(selectorText: string): Column[] {
+  return [
+    ...containerColumns(containersOf),
+    {
+      name: 'Selector',
+      type: 'string',
+      priority: 1,
+      description: selectorText,
+      cell: (object) => formatLabelSelector((object as Templated).spec.selector as LabelSelectorObject | undefined),
+    },
+  ];
+}
 
 /** `a=b,c=d`; `<none>` when there are no labels. */
 export function labelsText(labels: Readonly<Record<string, string>> | undefined): string {

@@ -58,8 +58,8 @@ export interface PartSubresource<T extends KubeObject = KubeObject> {
   readonly type: 'part';
   readonly verbs: readonly Verb[];
   /** Copies from `submitted` into `draft` (a copy of the live object) what this view may change. */
-  take(draft: T, submitted: T): void;
-  validate?(object: T, old: T): FieldError[];
+  take(draft: T, submitted: T, context: WriteContext): void;
+  validate?(object: T, old: T): Iterable<FieldError>;
   /** Paths of fields this view does not let its writers set (`spec`), as server-side apply has to know. */
   readonly resets: readonly string[];
 }
@@ -143,6 +143,8 @@ export interface Descriptor<T extends KubeObject = KubeObject> {
   };
   /** metadata.generation starts at 1 and moves when something outside metadata and status changes. */
   readonly generation: boolean;
+  /** Parts of metadata that move it, too. */
+  readonly generationFollows?: readonly ('annotations' | 'labels')[];
   readonly subresources: Readonly<Record<string, Subresource<T>>>;
   /** Fills in what the schema's defaults do not (upstream's SetDefaults_ functions); `draft` is the caller's own. */
   defaults?(draft: T): void;
@@ -156,8 +158,15 @@ export interface Descriptor<T extends KubeObject = KubeObject> {
   /** The creator's status is kept: a kubelet registers its Node with capacity and conditions. */
   readonly keepsStatusOnCreate?: boolean;
   readonly validateName: NameCheck;
-  validate?(object: T): FieldError[];
-  validateUpdate?(object: T, old: T): FieldError[];
+  /** What holds for every object, new or changed. */
+  validate?(object: T): Iterable<FieldError>;
+  /** What holds for new objects besides. */
+  validateCreate?(object: T): Iterable<FieldError>;
+  validateUpdate?(object: T, old: T): Iterable<FieldError>;
+  /** Judges a write of `status`. */
+  validateStatus?(object: T, old: T): Iterable<FieldError>;
+  /** Texts for the client about what is valid but deprecated or useless. */
+  warnings?(object: T, old: T | undefined): Iterable<string>;
   /** Field selectors beyond metadata.name and metadata.namespace. */
   readonly selectableFields: Readonly<Record<string, FieldReader<T>>>;
   readonly columns: readonly Column<T>[];
@@ -227,13 +236,14 @@ export function describe<T extends KubeObject>(type: ResourceType<T>, given: Des
     validateName: nameIsDnsSubdomain,
     allowUnconditionalUpdate: true,
     ...rest,
-    subresources: { ...(hasStatus ? { status: statusPart<T>() } : {}), ...given.subresources },
+    subresources: { ...(hasStatus ? { status: statusPart<T>(given.validateStatus) } : {}), ...given.subresources },
   };
 }
 
 /** The `status` view: takes status from the submitted object and metadata's bookkeeping, leaves the rest. */
-export function statusPart<T extends KubeObject>(): PartSubresource<T> {
+export function statusPart<T extends KubeObject>(validate?: PartSubresource<T>['validate']): PartSubresource<T> {
   return {
+    ...(validate === undefined ? {} : { validate }),
     type: 'part',
     verbs: ['get', 'patch', 'update'],
     take: (draft, submitted) => {
@@ -250,6 +260,17 @@ export function kindKey(type: { readonly group: string; readonly version: string
 }
 
 const nameAndAge: readonly Column[] = [
-  { name: 'Name', type: 'string', format: 'name', cell: (object) => object.metadata.name },
-  { name: 'Created At', type: 'date', cell: (object) => object.metadata.creationTimestamp },
+  {
+    name: 'Name',
+    type: 'string',
+    format: 'name',
+    doc: ['meta.v1.ObjectMeta', 'name'],
+    cell: (object) => object.metadata.name,
+  },
+  {
+    name: 'Created At',
+    type: 'date',
+    doc: ['meta.v1.ObjectMeta', 'creationTimestamp'],
+    cell: (object) => object.metadata.creationTimestamp,
+  },
 ];

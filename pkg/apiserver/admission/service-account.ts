@@ -49,7 +49,7 @@ function mountToken(pod: Pod): void {
     container.volumeMounts = [...(container.volumeMounts ?? []), { ...mount }];
     mounted = true;
   };
-  for (const container of [...(pod.spec.initContainers ?? []), ...pod.spec.containers]) add(container);
+  for (const container of [...(pod.spec.initContainers ?? []), ...(pod.spec.containers ?? [])]) add(container);
   if (mounted && existing === undefined) pod.spec.volumes = [...(pod.spec.volumes ?? []), tokenVolume(name)];
 }
 

@@ -136,6 +136,7 @@ export class ResourceOperations {
     await this.#admission.mutate(attributes);
     descriptor.prepareForCreate?.(draft, context);
     this.#validateNew(descriptor, draft);
+    for (const text of descriptor.warnings?.(draft, undefined) ?? []) request.warn(text);
     await this.#admission.validate(attributes);
     const key = objectKey(storageType(descriptor), draft.metadata.name, namespace);
     const value = encodeForStorage(toStorage(descriptor, storedForm(descriptor, draft)));
@@ -149,7 +150,11 @@ export class ResourceOperations {
   }
 
   #validateNew(descriptor: Descriptor, draft: KubeObject): void {
-    const errors = [...validateObjectMeta(descriptor, draft), ...(descriptor.validate?.(draft) ?? [])];
+    const errors = [
+      ...validateObjectMeta(descriptor, draft),
+      ...(descriptor.validate?.(draft) ?? []),
+      ...(descriptor.validateCreate?.(draft) ?? []),
+    ];
     if (errors.length > 0) throw statusErrors.invalid(descriptor.type, draft.metadata.name ?? '', errors);
   }
 
@@ -173,7 +178,9 @@ export class ResourceOperations {
       const expected = changed.metadata.resourceVersion;
       checkSubmittedVersion(descriptor, name, expected, current.revision);
       if (!expected && !descriptor.allowUnconditionalUpdate) {
-        throw statusErrors.invalid(descriptor.type, name, [
+        // Upstream names the resource where other findings name the kind.
+        const { group, resource } = descriptor.type;
+        throw statusErrors.invalid({ group, kind: resource }, name, [
           fieldError.invalid('metadata.resourceVersion', new Verbatim('0x0'), 'must be specified for an update'),
         ]);
       }
@@ -205,7 +212,7 @@ export class ResourceOperations {
     let draft = changed;
     if (part?.type === 'part') {
       draft = structuredClone(live);
-      part.take(draft, changed);
+      part.take(draft, changed, context);
       draft.metadata = { ...changed.metadata };
       if (target.subresource === 'status') keepMetadataOfStatusUpdate(draft, live);
     } else if (target.subresource === undefined && descriptor.subresources['status'] !== undefined) {
@@ -228,7 +235,7 @@ export class ResourceOperations {
     const whole = part === undefined || part.type === 'scale';
     if (whole) descriptor.prepareForUpdate?.(draft, live, context);
     draft = storedForm(descriptor, draft);
-    if (descriptor.generation && specChanged(draft, live)) {
+    if (descriptor.generation && contentChanged(descriptor, draft, live)) {
       draft.metadata.generation = (live.metadata.generation ?? 0) + 1;
     }
     const metadataErrors = validateObjectMetaUpdate(draft, live);
@@ -238,6 +245,7 @@ export class ResourceOperations {
       errors.push(...(descriptor.validate?.(draft) ?? []), ...(descriptor.validateUpdate?.(draft, live) ?? []));
     }
     if (errors.length > 0) throw statusErrors.invalid(descriptor.type, live.metadata.name, errors);
+    if (whole) for (const text of descriptor.warnings?.(draft, live) ?? []) request.warn(text);
     await this.#admission.validate(attributes);
     return draft;
   }
@@ -386,11 +394,12 @@ function keepMetadataOfStatusUpdate(draft: KubeObject, live: KubeObject): void {
   for (const key of ['ownerReferences', 'finalizers'] as const) copyOrDrop(draft.metadata, live.metadata, key);
 }
 
-/** Whether anything outside metadata and status differs. */
-function specChanged(draft: KubeObject, live: KubeObject): boolean {
-  const { metadata: _m, status: _s, ...after } = draft as KubeObject & { status?: unknown };
-  const { metadata: _n, status: _t, ...before } = live as KubeObject & { status?: unknown };
-  return !semanticEqual(after, before);
+/** Whether something differs that moves the generation. */
+function contentChanged(descriptor: Descriptor, draft: KubeObject, live: KubeObject): boolean {
+  const { metadata: after, status: _s, ...spec } = draft as KubeObject & { status?: unknown };
+  const { metadata: before, status: _t, ...old } = live as KubeObject & { status?: unknown };
+  if (!semanticEqual(spec, old)) return true;
+  return (descriptor.generationFollows ?? []).some((field) => !semanticEqual(after[field], before[field]));
 }
 
 /** Equal but for resourceVersion and the times in managedFields. */

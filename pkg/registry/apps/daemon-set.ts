@@ -1,15 +1,52 @@
 import type { DaemonSet } from '../../api/generated/apps-v1.ts';
 import { daemonSets } from '../../api/resources.ts';
 import { semanticEqual } from '../../apimachinery/deep-equal.ts';
+import { ageColumn, labelsText, nameColumn, templateColumns } from '../columns.ts';
 import { defaultPodSpec } from '../core/pod-defaults.ts';
-import { describe } from '../descriptor.ts';
+import { type Column, describe } from '../descriptor.ts';
+import { validateDaemonSet, validateDaemonSetStatus, validateDaemonSetUpdate } from './validation/daemon-set.ts';
 
 /** What became of the field templateGeneration of earlier versions: counts the changes of the template. */
 const TEMPLATE_GENERATION = 'deprecated.daemonset.template.generation';
 
+const count = (name: string, field: Counted): Column<DaemonSet> => ({
+  name,
+  type: 'integer',
+  doc: ['apps.v1.DaemonSetStatus', field],
+  cell: ({ status }) => status[field] ?? 0,
+});
+
+type Counted =
+  | 'desiredNumberScheduled'
+  | 'currentNumberScheduled'
+  | 'numberReady'
+  | 'updatedNumberScheduled'
+  | 'numberAvailable';
+
 export const daemonSet = describe<DaemonSet>(daemonSets, {
   shortNames: ['ds'],
   categories: ['all'],
+  validate: validateDaemonSet,
+  validateUpdate: validateDaemonSetUpdate,
+  validateStatus: validateDaemonSetStatus,
+  columns: [
+    nameColumn,
+    count('Desired', 'desiredNumberScheduled'),
+    count('Current', 'currentNumberScheduled'),
+    count('Ready', 'numberReady'),
+    count('Up-to-date', 'updatedNumberScheduled'),
+    count('Available', 'numberAvailable'),
+    {
+      name: 'Node Selector',
+      type: 'string',
+      doc: ['core.v1.PodSpec', 'nodeSelector'],
+      cell: ({ spec }) => labelsText(spec.template.spec?.nodeSelector),
+    },
+    ageColumn,
+    ...templateColumns(
+      "A label query over pods that are managed by the daemon set. Must match in order to be controlled. It must match the pod template's labels. More info: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors",
+    ),
+  ],
   defaults({ spec }) {
     spec.updateStrategy ??= {};
     spec.updateStrategy.type ||= 'RollingUpdate';

@@ -4,11 +4,12 @@ import { ageColumn, nameColumn, templateColumns } from '../columns.ts';
 import { defaultPodSpec } from '../core/pod-defaults.ts';
 import { describe } from '../descriptor.ts';
 import { replicasScale } from '../scale.ts';
-import { validateSelectorUnchanged, validateWorkloadSpec } from './workload-validation.ts';
+import { validateDeployment, validateDeploymentStatus, validateDeploymentUpdate } from './validation/deployment.ts';
 
 export const deployment = describe<Deployment>(deployments, {
   shortNames: ['deploy'],
   categories: ['all'],
+  generationFollows: ['annotations'],
   subresources: { scale: replicasScale },
   defaults({ spec }) {
     spec.replicas ??= 1;
@@ -22,14 +23,32 @@ export const deployment = describe<Deployment>(deployments, {
     spec.progressDeadlineSeconds ??= 600;
     if (spec.template?.spec !== undefined) defaultPodSpec(spec.template.spec);
   },
-  validate: ({ spec }) => validateWorkloadSpec(spec),
-  validateUpdate: ({ spec }, old) => validateSelectorUnchanged(spec, old.spec),
+  validate: validateDeployment,
+  validateUpdate: validateDeploymentUpdate,
+  validateStatus: validateDeploymentStatus,
   columns: [
     nameColumn,
-    { name: 'Ready', type: 'string', cell: ({ spec, status }) => `${status.readyReplicas ?? 0}/${spec.replicas ?? 0}` },
-    { name: 'Up-to-date', type: 'string', cell: ({ status }) => status.updatedReplicas ?? 0 },
-    { name: 'Available', type: 'string', cell: ({ status }) => status.availableReplicas ?? 0 },
+    {
+      name: 'Ready',
+      type: 'string',
+      description: 'Number of the pod with ready state',
+      cell: ({ spec, status }) => `${status.readyReplicas ?? 0}/${spec.replicas ?? 0}`,
+    },
+    {
+      name: 'Up-to-date',
+      type: 'string',
+      doc: ['apps.v1.DeploymentStatus', 'updatedReplicas'],
+      cell: ({ status }) => status.updatedReplicas ?? 0,
+    },
+    {
+      name: 'Available',
+      type: 'string',
+      doc: ['apps.v1.DeploymentStatus', 'availableReplicas'],
+      cell: ({ status }) => status.availableReplicas ?? 0,
+    },
     ageColumn,
-    ...templateColumns,
+    ...templateColumns(
+      'Label selector for pods. Existing ReplicaSets whose pods are selected by this will be the ones affected by this deployment.',
+    ),
   ],
 });

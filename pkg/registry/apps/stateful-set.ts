@@ -1,13 +1,36 @@
 import type { StatefulSet } from '../../api/generated/apps-v1.ts';
 import { statefulSets } from '../../api/resources.ts';
+import { nameIsDnsLabel } from '../../apimachinery/names.ts';
+import { ageColumn, containerColumns, nameColumn } from '../columns.ts';
 import { defaultPodSpec } from '../core/pod-defaults.ts';
 import { describe } from '../descriptor.ts';
 import { replicasScale } from '../scale.ts';
+import {
+  validateStatefulSet,
+  validateStatefulSetStatus,
+  validateStatefulSetUpdate,
+} from './validation/stateful-set.ts';
 
 export const statefulSet = describe<StatefulSet>(statefulSets, {
   shortNames: ['sts'],
   categories: ['all'],
   subresources: { scale: replicasScale },
+  // Its Pods are named after it, and are hosts of those names.
+  validateName: nameIsDnsLabel,
+  validate: validateStatefulSet,
+  validateUpdate: validateStatefulSetUpdate,
+  validateStatus: validateStatefulSetStatus,
+  columns: [
+    nameColumn,
+    {
+      name: 'Ready',
+      type: 'string',
+      description: 'Number of the pod with ready state',
+      cell: ({ spec, status }) => `${status.readyReplicas ?? 0}/${spec.replicas ?? 0}`,
+    },
+    ageColumn,
+    ...containerColumns<StatefulSet>(({ spec }) => spec.template?.spec?.containers),
+  ],
   defaults({ spec }) {
     spec.podManagementPolicy ||= 'OrderedReady';
     spec.updateStrategy ??= {};

@@ -1,16 +1,54 @@
 import type { Job, JobSpec } from '../../api/generated/batch-v1.ts';
 import { jobs } from '../../api/resources.ts';
+import { formatAge } from '../../apimachinery/age.ts';
 import { deepEqual } from '../../apimachinery/deep-equal.ts';
+import { isConditionTrue } from '../../apimachinery/object-meta.ts';
+import { ageColumn, nameColumn, templateColumns } from '../columns.ts';
 import { defaultPodSpec } from '../core/pod-defaults.ts';
 import { describe } from '../descriptor.ts';
+import { validateJob, validateJobUpdate } from './validation/job.ts';
 
 const DEFAULT_BACKOFF_LIMIT = 6;
 /** With a limit per index the total is not limited. */
 const NO_BACKOFF_LIMIT = 2 ** 31 - 1;
 
+/** What `kubectl get` calls the state of a Job (upstream: printJob). */
+function statusText({ metadata, status }: Job): string {
+  for (const type of ['Complete', 'Failed']) if (isConditionTrue(status?.conditions, type)) return type;
+  if (metadata.deletionTimestamp !== undefined) return 'Terminating';
+  for (const type of ['Suspended', 'FailureTarget', 'SuccessCriteriaMet']) {
+    if (isConditionTrue(status?.conditions, type)) return type;
+  }
+  return 'Running';
+}
+
+function completionsText({ spec, status }: Job): string {
+  const done = status?.succeeded ?? 0;
+  if (spec.completions !== undefined) return `${done}/${spec.completions}`;
+  return (spec.parallelism ?? 0) > 1 ? `${done}/1 of ${spec.parallelism}` : `${done}/1`;
+}
+
+function durationText({ status }: Job, now: number): string {
+  if (!status?.startTime) return '';
+  const end = status.completionTime ? Date.parse(status.completionTime) : now;
+  return formatAge(end - Date.parse(status.startTime));
+}
+
 export const job = describe<Job>(jobs, {
   categories: ['all'],
   orphansByDefault: true,
+  validate: validateJob,
+  validateUpdate: validateJobUpdate,
+  columns: [
+    nameColumn,
+    { name: 'Status', type: 'string', description: 'Status of the job.', cell: statusText },
+    { name: 'Completions', type: 'string', doc: ['batch.v1.JobStatus', 'succeeded'], cell: completionsText },
+    { name: 'Duration', type: 'string', description: 'Time required to complete the job.', cell: durationText },
+    ageColumn,
+    ...templateColumns(
+      'A label query over pods that should match the pod count. Normally, the system sets this field for you. More info: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors',
+    ),
+  ],
   selectableFields: { 'status.successful': { read: ({ status }) => String(status?.succeeded ?? 0) } },
   defaults(draft) {
     defaultJobSpec(draft.spec);

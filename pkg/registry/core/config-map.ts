@@ -19,6 +19,7 @@ export const configMap = describe<ConfigMap>(configMaps, {
     {
       name: 'Data',
       type: 'string',
+      doc: ['core.v1.ConfigMap', 'data'],
       cell: ({ data, binaryData }) => Object.keys(data ?? {}).length + Object.keys(binaryData ?? {}).length,
     },
     ageColumn,

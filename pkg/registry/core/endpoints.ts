@@ -21,5 +21,9 @@ function addressesText({ subsets }: Endpoints): string {
 export const endpointsDescriptor = describe<Endpoints>(endpoints, {
   shortNames: ['ep'],
   allowCreateOnUpdate: true,
-  columns: [nameColumn, { name: 'Endpoints', type: 'string', cell: addressesText }, ageColumn],
+  columns: [
+    nameColumn,
+    { name: 'Endpoints', type: 'string', doc: ['core.v1.Endpoints', 'subsets'], cell: addressesText },
+    ageColumn,
+  ],
 });

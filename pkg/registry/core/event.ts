@@ -1,6 +1,6 @@
 import type { Event } from '../../api/generated/core-v1.ts';
 import { events } from '../../api/resources.ts';
-import { ageOf } from '../columns.ts';
+import { ageOf, nameColumn } from '../columns.ts';
 import { describe, type FieldReader } from '../descriptor.ts';
 
 const read = (reader: (event: Event) => string | undefined): FieldReader<Event> => ({
@@ -29,31 +29,52 @@ export const event = describe<Event>(events, {
     {
       name: 'Last Seen',
       type: 'string',
+      doc: ['core.v1.Event', 'lastTimestamp'],
       cell: (event, now) => ageOf(event.series?.lastObservedTime ?? event.lastTimestamp ?? event.eventTime, now),
     },
-    { name: 'Type', type: 'string', cell: ({ type }) => type ?? '' },
-    { name: 'Reason', type: 'string', cell: ({ reason }) => reason ?? '' },
+    { name: 'Type', type: 'string', doc: ['core.v1.Event', 'type'], cell: ({ type }) => type ?? '' },
+    { name: 'Reason', type: 'string', doc: ['core.v1.Event', 'reason'], cell: ({ reason }) => reason ?? '' },
     {
       name: 'Object',
       type: 'string',
+      description: 'The object that this event is about.',
       cell: ({ involvedObject: { kind, name } }) => `${(kind ?? '').toLowerCase()}/${name ?? ''}`,
     },
-    { name: 'Subobject', type: 'string', priority: 1, cell: ({ involvedObject }) => involvedObject.fieldPath ?? '' },
+    {
+      name: 'Subobject',
+      type: 'string',
+      doc: ['core.v1.ObjectReference', 'fieldPath'],
+      priority: 1,
+      cell: ({ involvedObject }) => involvedObject.fieldPath ?? '',
+    },
     {
       name: 'Source',
       type: 'string',
+      description: 'The component reporting this event. Should be a short machine understandable string.',
       priority: 1,
       cell: ({ source: { component, host }, reportingComponent }) =>
         [component || reportingComponent, host].filter(Boolean).join(', '),
     },
-    { name: 'Message', type: 'string', cell: ({ message }) => (message ?? '').trim() },
+    {
+      name: 'Message',
+      type: 'string',
+      doc: ['core.v1.Event', 'message'],
+      cell: ({ message }) => (message ?? '').trim(),
+    },
     {
       name: 'First Seen',
       type: 'string',
+      doc: ['core.v1.Event', 'firstTimestamp'],
       priority: 1,
       cell: (event, now) => ageOf(event.firstTimestamp ?? event.eventTime, now),
     },
-    { name: 'Count', type: 'string', priority: 1, cell: ({ series, count }) => series?.count ?? count ?? 1 },
-    { name: 'Name', type: 'string', format: 'name', priority: 1, cell: ({ metadata }) => metadata.name },
+    {
+      name: 'Count',
+      type: 'string',
+      doc: ['core.v1.Event', 'count'],
+      priority: 1,
+      cell: ({ series, count }) => series?.count ?? count ?? 1,
+    },
+    { ...nameColumn, priority: 1 },
   ],
 });

@@ -37,5 +37,14 @@ export const namespace = describe<Namespace>(namespaces, {
       resets: ['status'],
     },
   },
-  columns: [nameColumn, { name: 'Status', type: 'string', cell: ({ status }) => status.phase ?? '' }, ageColumn],
+  columns: [
+    nameColumn,
+    {
+      name: 'Status',
+      type: 'string',
+      description: 'The status of the namespace',
+      cell: ({ status }) => status.phase ?? '',
+    },
+    ageColumn,
+  ],
 });

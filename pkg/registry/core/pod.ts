@@ -9,7 +9,12 @@ import { ageColumn, nameColumn } from '../columns.ts';
 import { type ActionSubresource, type Column, type ConnectSubresource, describe, statusPart } from '../descriptor.ts';
 import { defaultPod } from './pod-defaults.ts';
 import { summarizePod } from './pod-status-text.ts';
-import { validatePod, validatePodUpdate } from './pod-validation.ts';
+import {
+  validateEphemeralContainersUpdate,
+  validatePod,
+  validatePodCreate,
+  validatePodUpdate,
+} from './validation/pod.ts';
 
 const PROXY_VERBS = ['create', 'delete', 'get', 'patch', 'update'] as const;
 const connect = (kind: string, verbs: ConnectSubresource['verbs']): ConnectSubresource => ({
@@ -79,15 +84,23 @@ const columns: readonly Column<Pod>[] = [
   {
     name: 'Ready',
     type: 'string',
+    description: 'The aggregate readiness state of this pod for accepting traffic.',
     cell: (pod) => {
       const { ready, total } = summarizePod(pod);
       return `${ready}/${total}`;
     },
   },
-  { name: 'Status', type: 'string', cell: (pod) => summarizePod(pod).status },
+  {
+    name: 'Status',
+    type: 'string',
+    description: 'The aggregate status of the containers in this pod.',
+    cell: (pod) => summarizePod(pod).status,
+  },
   {
     name: 'Restarts',
     type: 'string',
+    description:
+      'The number of times the containers in this pod have been restarted and when the last container in this pod has restarted.',
     cell: (pod, now) => {
       const { restarts, lastRestart } = summarizePod(pod);
       return restarts > 0 && lastRestart !== undefined
@@ -96,12 +109,31 @@ const columns: readonly Column<Pod>[] = [
     },
   },
   ageColumn,
-  { name: 'IP', type: 'string', priority: 1, cell: (pod) => pod.status.podIPs?.[0]?.ip || '<none>' },
-  { name: 'Node', type: 'string', priority: 1, cell: (pod) => pod.spec.nodeName || '<none>' },
-  { name: 'Nominated Node', type: 'string', priority: 1, cell: (pod) => pod.status.nominatedNodeName || '<none>' },
+  {
+    name: 'IP',
+    type: 'string',
+    doc: ['core.v1.PodStatus', 'podIP'],
+    priority: 1,
+    cell: (pod) => pod.status.podIPs?.[0]?.ip || '<none>',
+  },
+  {
+    name: 'Node',
+    type: 'string',
+    doc: ['core.v1.PodSpec', 'nodeName'],
+    priority: 1,
+    cell: (pod) => pod.spec.nodeName || '<none>',
+  },
+  {
+    name: 'Nominated Node',
+    type: 'string',
+    doc: ['core.v1.PodStatus', 'nominatedNodeName'],
+    priority: 1,
+    cell: (pod) => pod.status.nominatedNodeName || '<none>',
+  },
   {
     name: 'Readiness Gates',
     type: 'string',
+    doc: ['core.v1.PodSpec', 'readinessGates'],
     priority: 1,
     cell: (pod) => {
       const gates = pod.spec.readinessGates ?? [];
@@ -136,6 +168,7 @@ export const pod = describe<Pod>(pods, {
     }
   },
   validate: validatePod,
+  validateCreate: validatePodCreate,
   validateUpdate: validatePodUpdate,
   deletionGrace(object, requested) {
     if (!object.spec.nodeName) return 0;
@@ -170,6 +203,7 @@ export const pod = describe<Pod>(pods, {
         if (submitted.spec.ephemeralContainers === undefined) delete draft.spec.ephemeralContainers;
         else draft.spec.ephemeralContainers = submitted.spec.ephemeralContainers;
       },
+      validate: validateEphemeralContainersUpdate,
       resets: ['status'],
     },
     resize: {

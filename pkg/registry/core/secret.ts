@@ -24,8 +24,13 @@ export const secret = describe<Secret>(secrets, {
   selectableFields: { type: { read: (object) => object.type ?? '' } },
   columns: [
     nameColumn,
-    { name: 'Type', type: 'string', cell: (object) => object.type ?? '' },
-    { name: 'Data', type: 'string', cell: (object) => Object.keys(object.data ?? {}).length },
+    { name: 'Type', type: 'string', doc: ['core.v1.Secret', 'type'], cell: (object) => object.type ?? '' },
+    {
+      name: 'Data',
+      type: 'string',
+      doc: ['core.v1.Secret', 'data'],
+      cell: (object) => Object.keys(object.data ?? {}).length,
+    },
     ageColumn,
   ],
 });

@@ -6,5 +6,14 @@ import { describe } from '../descriptor.ts';
 export const serviceAccount = describe<ServiceAccount>(serviceAccounts, {
   shortNames: ['sa'],
   returnsDeleted: true,
-  columns: [nameColumn, { name: 'Secrets', type: 'string', cell: ({ secrets }) => (secrets ?? []).length }, ageColumn],
+  columns: [
+    nameColumn,
+    {
+      name: 'Secrets',
+      type: 'string',
+      doc: ['core.v1.ServiceAccount', 'secrets'],
+      cell: ({ secrets }) => (secrets ?? []).length,
+    },
+    ageColumn,
+  ],
 });

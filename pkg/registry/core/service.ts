@@ -61,11 +61,22 @@ export const service = describe<Service>(services, {
   },
   columns: [
     nameColumn,
-    { name: 'Type', type: 'string', cell: ({ spec }) => spec.type ?? '' },
-    { name: 'Cluster-IP', type: 'string', cell: ({ spec }) => spec.clusterIP || '<none>' },
-    { name: 'External-IP', type: 'string', cell: externalText },
-    { name: 'Port(s)', type: 'string', cell: portsText },
+    { name: 'Type', type: 'string', doc: ['core.v1.ServiceSpec', 'type'], cell: ({ spec }) => spec.type ?? '' },
+    {
+      name: 'Cluster-IP',
+      type: 'string',
+      doc: ['core.v1.ServiceSpec', 'clusterIP'],
+      cell: ({ spec }) => spec.clusterIP || '<none>',
+    },
+    { name: 'External-IP', type: 'string', doc: ['core.v1.ServiceSpec', 'externalIPs'], cell: externalText },
+    { name: 'Port(s)', type: 'string', doc: ['core.v1.ServiceSpec', 'ports'], cell: portsText },
     ageColumn,
-    { name: 'Selector', type: 'string', priority: 1, cell: ({ spec }) => labelsText(spec.selector) },
+    {
+      name: 'Selector',
+      type: 'string',
+      doc: ['core.v1.ServiceSpec', 'selector'],
+      priority: 1,
+      cell: ({ spec }) => labelsText(spec.selector),
+    },
   ],
 });

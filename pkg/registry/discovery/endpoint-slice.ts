@@ -15,10 +15,16 @@ export const endpointSlice = describe<EndpointSlice>(endpointSlices, {
   generation: true,
   columns: [
     nameColumn,
-    { name: 'AddressType', type: 'string', cell: ({ addressType }) => addressType },
+    {
+      name: 'AddressType',
+      type: 'string',
+      doc: ['discovery.v1.EndpointSlice', 'addressType'],
+      cell: ({ addressType }) => addressType,
+    },
     {
       name: 'Ports',
       type: 'string',
+      doc: ['discovery.v1.EndpointSlice', 'ports'],
       cell: ({ ports }) =>
         shortened(
           (ports ?? []).map(({ port }) => (port === undefined ? '*' : String(port))),
@@ -28,6 +34,7 @@ export const endpointSlice = describe<EndpointSlice>(endpointSlices, {
     {
       name: 'Endpoints',
       type: 'string',
+      doc: ['discovery.v1.EndpointSlice', 'endpoints'],
       cell: ({ endpoints }) =>
         shortened(
           (endpoints ?? []).flatMap(({ addresses }) => addresses ?? []),

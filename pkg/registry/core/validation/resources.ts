@@ -1,0 +1,125 @@
+import type { PodResourceClaim, ResourceRequirements } from '../../../api/generated/core-v1.ts';
+import { fieldError, Verbatim } from '../../../apimachinery/field-error.ts';
+import type { FieldPath } from '../../../apimachinery/field-path.ts';
+import { isQualifiedName } from '../../../apimachinery/names.ts';
+import { parseQuantity } from '../../../apimachinery/quantity.ts';
+import { dnsLabel, type Findings } from '../../validation/rules.ts';
+import {
+  isExtended,
+  isHugePages,
+  isIntegral,
+  isNative,
+  isOvercommitAllowed,
+  isStandardContainerResource,
+  isStandardResource,
+} from './resource-names.ts';
+
+type Amounts = Readonly<Record<string, string>>;
+
+/** Amounts by name, in the order in which they are told of. */
+export const sortedAmounts = (amounts: Amounts | undefined): [string, string][] =>
+  Object.entries(amounts ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+
+/** Upstream's ValidateResourceRequirements of a container. */
+export function* validateResources(
+  resources: ResourceRequirements,
+  claims: ReadonlySet<string>,
+  path: FieldPath,
+): Findings {
+  const { limits, requests } = resources;
+  const limitPath = path.child('limits');
+  const requestPath = path.child('requests');
+  const names = new Set([...Object.keys(limits ?? {}), ...Object.keys(requests ?? {})]);
+  for (const [name, amount] of sortedAmounts(limits)) {
+    yield* containerResourceName(name, limitPath.key(name));
+    yield* resourceAmount(name, amount, limitPath.key(name));
+  }
+  for (const [name, amount] of sortedAmounts(requests)) {
+    yield* containerResourceName(name, requestPath.key(name));
+    yield* resourceAmount(name, amount, requestPath.key(name));
+    const limit = limits?.[name];
+    if (limit !== undefined) yield* withinLimit(name, amount, limit, requestPath);
+    else if (!isOvercommitAllowed(name)) {
+      yield fieldError.required(limitPath, 'Limit must be set for non overcommitable resources');
+    }
+  }
+  if ([...names].some(isHugePages) && !names.has('cpu') && !names.has('memory')) {
+    yield fieldError.forbidden(path, 'HugePages require cpu or memory');
+  }
+  const seen = new Set<string>();
+  for (const [index, { name }] of (resources.claims ?? []).entries()) {
+    const at = path.child('claims').index(index);
+    if (!name) yield fieldError.required(at.child('name'));
+    else if (seen.has(name)) yield fieldError.duplicate(at.child('name'), name);
+    else if (!claims.has(name)) yield fieldError.notFound(at.child('name'), name);
+    seen.add(name);
+  }
+}
+
+function* withinLimit(name: string, amount: string, limit: string, path: FieldPath): Findings {
+  const order = parseQuantity(amount).compare(parseQuantity(limit));
+  if (order !== 0 && !isOvercommitAllowed(name)) {
+    yield fieldError.invalid(path, amount, `must be equal to ${name} limit of ${limit}`);
+  } else if (order > 0) {
+    yield fieldError.invalid(path, amount, `must be less than or equal to ${name} limit of ${limit}`);
+  }
+}
+
+/** Names of resources are told without quotes. */
+function invalidName(path: FieldPath, name: string, text: string) {
+  return fieldError.invalid(path, new Verbatim(name), text);
+}
+
+/** Upstream's validateResourceName. */
+export function* resourceName(name: string, path: FieldPath): Findings {
+  const wrong = isQualifiedName(name);
+  for (const text of wrong) yield invalidName(path, name, text);
+  if (wrong.length === 0 && !name.includes('/') && !isStandardResource(name)) {
+    yield invalidName(path, name, 'must be a standard resource type or fully qualified');
+  }
+}
+
+function* containerResourceName(name: string, path: FieldPath): Findings {
+  yield* resourceName(name, path);
+  if (!name.includes('/')) {
+    if (!isStandardContainerResource(name)) {
+      yield invalidName(path, name, 'must be a standard resource for containers');
+    }
+  } else if (!isNative(name) && !isExtended(name)) {
+    yield invalidName(path, name, "doesn't follow extended resource name standard");
+  }
+}
+
+/** Upstream's ValidateResourceQuantityValue. */
+export function* resourceAmount(name: string, amount: string, path: FieldPath): Findings {
+  const quantity = parseQuantity(amount);
+  if (quantity.nanos < 0n) yield fieldError.invalid(path, amount, 'must be greater than or equal to 0');
+  if (isIntegral(name) && quantity.nanos % 1_000_000_000n !== 0n) {
+    yield fieldError.invalid(path, goQuantity(amount), 'must be an integer');
+  }
+}
+
+/** A quantity in Go's notation, as far as clients can rely on it. */
+export function goQuantity(amount: string): Verbatim {
+  return new Verbatim(`resource.Quantity{s:${JSON.stringify(amount)}}`);
+}
+
+/** The names of a Pod's claims, for containers to refer to. */
+export function* validatePodClaims(claims: readonly PodResourceClaim[], path: FieldPath): Findings {
+  const seen = new Set<string>();
+  for (const [index, claim] of claims.entries()) {
+    const at = path.index(index);
+    if (!claim.name) yield fieldError.required(at.child('name'));
+    else if (seen.has(claim.name)) yield fieldError.duplicate(at.child('name'), claim.name);
+    else yield* dnsLabel(at.child('name'), claim.name);
+    seen.add(claim.name);
+    const { resourceClaimName, resourceClaimTemplateName } = claim;
+    if (resourceClaimName !== undefined && resourceClaimTemplateName !== undefined) {
+      const text = 'at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified';
+      yield fieldError.invalid(at, claim as never, text);
+    } else if (resourceClaimName === undefined && resourceClaimTemplateName === undefined) {
+      const text = 'must specify one of: `resourceClaimName`, `resourceClaimTemplateName`';
+      yield fieldError.invalid(at, claim as never, text);
+    }
+  }
+}
