@@ -53,20 +53,40 @@ export function openExchange(request: Request, response: Response, options: Rout
   const cut = url.indexOf('?');
   const query = new URLSearchParams(cut < 0 ? '' : url.slice(cut + 1));
   const info = parseRequestInfo(request.method ?? 'GET', cut < 0 ? url : url.slice(0, cut), query);
-  let signal: AbortSignal | undefined;
-  return {
-    request,
-    response,
-    info,
-    query,
-    user: requester(request, options),
-    warnings: [],
-    // Few requests last long enough to ask; a signal costs as much as the rest of a short one's bookkeeping.
-    get signal() {
-      signal ??= AbortSignal.any([goneSignal(response), options.signal]);
-      return signal;
-    },
-  };
+  return new OpenExchange(request, response, info, query, requester(request, options), options.signal);
+}
+
+class OpenExchange implements Exchange {
+  readonly request: Request;
+  readonly response: Response;
+  readonly info: RequestInfo;
+  readonly query: URLSearchParams;
+  readonly user: UserInfo;
+  readonly warnings: string[] = [];
+  readonly #stopping: AbortSignal;
+  #signal: AbortSignal | undefined;
+
+  constructor(
+    request: Request,
+    response: Response,
+    info: RequestInfo,
+    query: URLSearchParams,
+    user: UserInfo,
+    stopping: AbortSignal,
+  ) {
+    this.request = request;
+    this.response = response;
+    this.info = info;
+    this.query = query;
+    this.user = user;
+    this.#stopping = stopping;
+  }
+
+  /** Made when it is asked for, which short requests do not: it costs as much as all else of theirs here. */
+  get signal(): AbortSignal {
+    this.#signal ??= AbortSignal.any([goneSignal(this.response), this.#stopping]);
+    return this.#signal;
+  }
 }
 
 /** Aborts when the client has gone away or has been answered. */
