@@ -5,6 +5,8 @@ import type { FieldSchema, JsonObject, ScalarType, Schema, StructSchema } from '
 import type { Descriptor } from '../../registry/descriptor.ts';
 import type { ResourceRegistry } from '../resource-registry.ts';
 import { type Exchange, sendBytes } from './exchange.ts';
+import { parseAccept } from './negotiate.ts';
+import { encodeSwagger } from './openapi-protobuf.ts';
 
 const PREFIXES: Readonly<Record<string, string>> = {
   meta: 'io.k8s.apimachinery.pkg.apis.meta',
@@ -26,6 +28,23 @@ const SCALARS: Readonly<Record<ScalarType, JsonObject>> = {
   quantity: { oneOf: [{ type: 'string' }, { type: 'number' }] },
   intOrString: { format: 'int-or-string', oneOf: [{ type: 'integer' }, { type: 'string' }] },
 };
+
+/** Scalars with a definition of their own, by whose name `kubectl explain` calls them. */
+const NAMED_SCALARS: Partial<Readonly<Record<ScalarType, string>>> = {
+  quantity: 'io.k8s.apimachinery.pkg.api.resource.Quantity',
+  intOrString: 'io.k8s.apimachinery.pkg.util.intstr.IntOrString',
+};
+
+/** Swagger 2 has no alternatives: one form stands for both. */
+const SWAGGER_SCALARS: Readonly<Record<ScalarType, JsonObject>> = {
+  ...SCALARS,
+  quantity: { type: 'string' },
+  intOrString: { type: 'string', format: 'int-or-string' },
+};
+
+const SWAGGER_PROTOBUF = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
+/** The type's older name, which kubectl asks for; `@` is not allowed in a media type. */
+const SWAGGER_PROTOBUF_OLD = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
 
 /** Serves `/openapi/v2` and `/openapi/v3`, derived from descriptors and facts when first asked for. */
 export class OpenApi {
@@ -55,15 +74,20 @@ export class OpenApi {
     }
     const document = this.#document(path);
     if (document === undefined) return false;
-    sendBytes(exchange, document.body, { mediaType: 'application/json', headers: { etag: `"${document.hash}"` } });
+    sendTagged(exchange, document, 'application/json');
     return true;
   }
 
   /** The whole API as one Swagger 2 document, for clients older than v3. */
   sendV2(exchange: Exchange): void {
     this.#refresh();
-    const document = this.#cached('v2', () => this.#swagger());
-    sendBytes(exchange, document.body, { mediaType: 'application/json', headers: { etag: `"${document.hash}"` } });
+    const accepted = parseAccept(exchange.request.headers.accept ?? '').map((range) => range.type);
+    const isProtobuf = accepted[0] === SWAGGER_PROTOBUF || accepted[0] === SWAGGER_PROTOBUF_OLD;
+    const document = isProtobuf
+      ? this.#cached('v2 protobuf', () => encodeSwagger(this.#swagger()))
+      : this.#cached('v2', () => toBytes(this.#swagger()));
+    const mediaType = isProtobuf ? SWAGGER_PROTOBUF : 'application/json';
+    sendTagged(exchange, document, mediaType);
   }
 
   #refresh(): void {
@@ -88,17 +112,17 @@ export class OpenApi {
     return this.#cached(`v3/${name}`, () => {
       const writer = new SchemaWriter('#/components/schemas/', this.#descriptions());
       const paths = pathsOf(descriptors, writer, true);
-      return {
+      return toBytes({
         openapi: '3.0.0',
         info: { title: 'Kubernetes', version: this.#version },
         paths,
         components: { schemas: writer.finish() },
-      };
+      });
     });
   }
 
   #swagger(): JsonObject {
-    const writer = new SchemaWriter('#/definitions/', this.#descriptions());
+    const writer = new SchemaWriter('#/definitions/', this.#descriptions(), SWAGGER_SCALARS);
     const paths = pathsOf([...this.#registry.all()], writer, false);
     return {
       swagger: '2.0',
@@ -108,15 +132,27 @@ export class OpenApi {
     };
   }
 
-  #cached(key: string, make: () => JsonObject): { body: Buffer; hash: string } {
+  #cached(key: string, make: () => Buffer): { body: Buffer; hash: string } {
     let document = this.#documents.get(key);
     if (document === undefined) {
-      const body = Buffer.from(JSON.stringify(make()));
+      const body = make();
       document = { body, hash: createHash('sha512').update(body).digest('hex').toUpperCase() };
       this.#documents.set(key, document);
     }
     return document;
   }
+}
+
+/** Sends a document, unless the client has it already: kubectl keeps what it fetched on disk. */
+function sendTagged(exchange: Exchange, document: { body: Buffer; hash: string }, mediaType: string): void {
+  const etag = `"${document.hash}"`;
+  const isKnown = exchange.request.headers['if-none-match'] === etag;
+  const [code, body] = isKnown ? [304, Buffer.alloc(0)] : [200, document.body];
+  sendBytes(exchange, body, { code, mediaType, headers: { etag, vary: 'Accept' } });
+}
+
+function toBytes(document: JsonObject): Buffer {
+  return Buffer.from(JSON.stringify(document));
 }
 
 /** `apps.v1.Deployment` → `io.k8s.api.apps.v1.Deployment`. */
@@ -129,11 +165,13 @@ export function openApiName(typeName: string): string {
 class SchemaWriter {
   readonly #root: string;
   readonly #descriptions: Descriptions;
+  readonly #scalars: Readonly<Record<ScalarType, JsonObject>>;
   readonly #done: Record<string, JsonObject> = {};
   readonly #waiting: { name: string; schema: StructSchema }[] = [];
 
-  constructor(root: string, descriptions: Descriptions) {
+  constructor(root: string, descriptions: Descriptions, scalars = SCALARS) {
     this.#root = root;
+    this.#scalars = scalars;
     this.#descriptions = descriptions;
   }
 
@@ -199,12 +237,19 @@ class SchemaWriter {
     };
   }
 
+  #namedScalar(type: ScalarType): JsonObject {
+    const name = NAMED_SCALARS[type] ?? '';
+    this.#done[name] ??= this.#scalars[type];
+    return { $ref: `${this.#root}${name}` };
+  }
+
   value(schema: Schema, byValue = false): JsonObject {
     switch (schema.kind) {
       case 'any':
         return { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
       case 'scalar':
-        return { ...SCALARS[schema.type], ...(schema.enum === undefined ? {} : { enum: [...schema.enum] }) };
+        if (schema.type in NAMED_SCALARS) return this.#namedScalar(schema.type);
+        return { ...this.#scalars[schema.type], ...(schema.enum === undefined ? {} : { enum: [...schema.enum] }) };
       case 'map':
         return {
           type: 'object',
