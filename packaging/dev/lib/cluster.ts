@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { OperatorError } from '../../../pkg/base/component.ts';
-import { type CommandResult, run } from './command.ts';
+import { type CommandOptions, type CommandResult, run } from './command.ts';
 
 /** A cluster as a user of kubectl sees it. */
 export interface Cluster {
@@ -10,10 +10,14 @@ export interface Cluster {
 }
 
 /** Runs kubectl against `cluster` and resolves whatever its exit code is. */
-export function kubectl(cluster: Cluster, args: readonly string[], input?: string): Promise<CommandResult> {
+export function kubectl(
+  cluster: Cluster,
+  args: readonly string[],
+  options: Pick<CommandOptions, 'input' | 'env'> = {},
+): Promise<CommandResult> {
   return run(cluster.program, args, {
-    env: { KUBECONFIG: cluster.kubeconfig },
-    ...(input === undefined ? {} : { input }),
+    env: { ...options.env, KUBECONFIG: cluster.kubeconfig },
+    ...(options.input === undefined ? {} : { input: options.input }),
   });
 }
 

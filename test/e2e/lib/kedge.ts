@@ -30,6 +30,7 @@ export interface KubectlOptions {
   /** Debian sid's, of kedge's own release, or the one installed on the system; sid's unless given. */
   readonly version?: 'sid' | 'system';
   readonly input?: string;
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -137,7 +138,7 @@ export class Kedge {
 
   /** Runs kubectl; resolves whatever its exit code is. */
   tryKubectl(args: readonly string[], options: KubectlOptions = {}): Promise<CommandResult> {
-    return kubectl(this.#cluster(options.version ?? 'sid'), args, options.input);
+    return kubectl(this.#cluster(options.version ?? 'sid'), args, options);
   }
 
   /** Runs kubectl, which has to succeed. Resolves to its stdout without the last line break. */
