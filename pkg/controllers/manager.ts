@@ -23,6 +23,7 @@ import { createPodGarbageCollector } from './pod-gc.ts';
 import { createReplicaSetController, createReplicationController } from './replicaset/replicaset.ts';
 import { createRootCAPublisher } from './root-ca.ts';
 import { createServiceAccountController } from './serviceaccount.ts';
+import { createStatefulSetController } from './statefulset/statefulset.ts';
 import { createTTLAfterFinishedController } from './ttl-after-finished.ts';
 
 export interface ControllerManagerOptions {
@@ -63,6 +64,7 @@ export function createControllerManager(options: ControllerManagerOptions): Comp
     createReplicaSetController(as('replicaset-controller')),
     createReplicationController(as('replication-controller')),
     createDaemonSetController(as('daemonset-controller', 'daemon-set-controller')),
+    createStatefulSetController(as('statefulset-controller')),
     createJobController(as('job-controller')),
     createCronJobController(as('cronjob-controller')),
     createTTLAfterFinishedController(as('ttl-after-finished-controller')),
