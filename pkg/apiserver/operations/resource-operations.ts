@@ -186,7 +186,11 @@ export class ResourceOperations {
       }
       const next = await this.#prepareUpdate(target, live, changed, request, options.applied ?? false);
       const key = current.key;
-      if (isFinished(descriptor, next)) return this.#remove(descriptor, current, next, request.dryRun);
+      if (isFinished(descriptor, next)) {
+        const removed = await this.#remove(descriptor, current, next, request.dryRun);
+        if (removed === undefined) continue;
+        return removed;
+      }
       const stored = toStorage(descriptor, next);
       if (sameContent(stored, current.object)) return current;
       const value = encodeForStorage(stored);
@@ -271,7 +275,9 @@ export class ResourceOperations {
       const plan = planDeletion(descriptor, live, current.draft(), request, this.#clock.now());
       if (plan.type === 'nothing') return { removed: false, stored: current };
       if (plan.type === 'remove') {
-        return { removed: true, stored: await this.#remove(descriptor, current, plan.last, request.dryRun) };
+        const removed = await this.#remove(descriptor, current, plan.last, request.dryRun);
+        if (removed === undefined) continue;
+        return { removed: true, stored: removed };
       }
       const value = encodeForStorage(plan.last);
       if (request.dryRun) return { removed: false, stored: unstored(current.key, value, current.revision) };
@@ -280,21 +286,19 @@ export class ResourceOperations {
     }
   }
 
-  /** Takes the object out of the store; `last` is what it looked like at the end. */
+  /** Takes the object out of the store; `last` is what it looked like at the end. Undefined when another write came between. */
   async #remove(
     descriptor: Descriptor,
     current: StoredObject,
     last: KubeObject,
     dryRun: boolean,
-  ): Promise<StoredObject> {
+  ): Promise<StoredObject | undefined> {
     const value = encodeForStorage(toStorage(descriptor, last));
     if (dryRun) return unstored(current.key, value, current.revision);
     const result = await this.store.datastore.delete(current.key, current.revision, {
       durability: descriptor.durability,
     });
-    if (!result.ok && result.current !== undefined) {
-      throw statusErrors.conflict(descriptor.type, last.metadata.name);
-    }
+    if (!result.ok && result.current !== undefined) return undefined;
     return unstored(current.key, value, result.ok ? result.revision : current.revision);
   }
 
