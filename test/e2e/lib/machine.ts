@@ -4,14 +4,15 @@ import { join } from 'node:path';
 import { RUN_DIR } from '../../../pkg/base/paths.ts';
 import { exec } from '../../../pkg/host/exec.ts';
 import { readMounts } from '../../../pkg/host/mounts.ts';
-import { listProcesses, readArguments } from '../../../pkg/host/processes.ts';
+import { listProcesses, readArguments, readCgroups } from '../../../pkg/host/processes.ts';
 import { until } from './until.ts';
 
 /** What is to be seen of kedge on a machine, one line for each thing. */
 export type MachineState = ReadonlySet<string>;
 
-/** Programs that kedge starts, or that a container consists of. */
-const PROGRAMS = /(^|\/)(kedge|containerd|containerd-shim\S*|runc|pause|busybox|httpd|sh|sleep)$/;
+/** Programs of kedge itself; what runs in containers is known by its cgroup, whatever it is called. */
+const PROGRAMS = /(^|\/)(kedge|containerd|containerd-shim\S*|runc|pause)$/;
+const POD_CGROUP = /\/kubepods\//;
 
 /** Looks at processes, mounts, network devices with their addresses, network namespaces, firewall rules, cgroups. */
 export async function readMachine(): Promise<MachineState> {
@@ -47,7 +48,9 @@ async function processes(): Promise<string[]> {
   for (const { pid, state } of await listProcesses()) {
     if (state === 'Z') continue;
     const [program = '', ...args] = await readArguments(pid);
-    if (PROGRAMS.test(program)) found.push(`process ${pid}: ${program} ${args.join(' ')}`);
+    const cgroups = [...(await readCgroups(pid)).values()];
+    if (PROGRAMS.test(program) || cgroups.some((path) => POD_CGROUP.test(path)))
+      found.push(`process ${pid}: ${program} ${args.join(' ')}`);
   }
   return found;
 }
