@@ -31,6 +31,8 @@ export interface KubectlOptions {
   readonly version?: 'sid' | 'system';
   readonly input?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Gives a spawned kubectl a terminal; what it says comes with CR LF then. */
+  readonly terminal?: boolean;
 }
 
 /**
@@ -151,7 +153,8 @@ export class Kedge {
   /** Starts a kubectl that goes on (port-forward, watch, exec with input); the test ends it. */
   spawnKubectl(args: readonly string[], options: KubectlOptions = {}): ChildProcess {
     const { program, kubeconfig } = this.#cluster(options.version ?? 'sid');
-    return spawn(program, args, { env: { ...process.env, KUBECONFIG: kubeconfig }, stdio: 'pipe' });
+    const [command = '', ...rest] = options.terminal === true ? inTerminal([program, ...args]) : [program, ...args];
+    return spawn(command, rest, { env: { ...process.env, ...options.env, KUBECONFIG: kubeconfig }, stdio: 'pipe' });
   }
 
   /** `kubectl apply` of the given YAML. */
@@ -172,6 +175,12 @@ export class Kedge {
       rmSync(this.folder, { recursive: true, force: true });
     }
   }
+}
+
+/** script(1) makes a terminal; it takes the command as text for a shell only. */
+function inTerminal(argv: readonly string[]): string[] {
+  const quoted = argv.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');
+  return ['script', '--quiet', '--return', '--command', quoted, '/dev/null'];
 }
 
 function renameLog(from: string, to: string): void {

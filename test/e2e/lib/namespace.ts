@@ -69,6 +69,11 @@ export class Namespace {
     return new Conversation(this.kedge.spawnKubectl(['-n', this.name, ...args], this.#options));
   }
 
+  /** A kubectl that goes on, at a terminal. */
+  talkAtTerminal(...args: readonly string[]): Conversation {
+    return new Conversation(this.kedge.spawnKubectl(['-n', this.name, ...args], { ...this.#options, terminal: true }));
+  }
+
   /** What a JSONPath (without its outer braces) gives for one object. */
   read(resource: string, path: string): Promise<string> {
     return this.kubectl('get', resource, '-o', `jsonpath={${path}}`);
