@@ -3,7 +3,8 @@ import type { Informer } from './informer.ts';
 
 /**
  * Typed access to the API. Two transports implement it: in-process (server components: no HTTP, no encoding, same
- * chain from authorization on) and HTTP (agents). Every failure is a StatusError (pkg/apimachinery/status-error.ts).
+ * chain from authorization on) and HTTP (agents, pkg/client/http). Every refusal is a StatusError
+ * (pkg/apimachinery/status-error.ts); over HTTP there is UnreachableError beside it, when no server gave an answer.
  * Objects returned, and objects of informers, are shared and must never be changed: build a new object instead.
  */
 export interface Client {

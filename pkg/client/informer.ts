@@ -21,3 +21,9 @@ export interface Informer<T extends KubeObject> {
    */
   subscribe(handler: (event: InformerEvent<T>) => void): () => void;
 }
+
+/** An informer that belongs to who opened it. */
+export interface OwnedInformer<T extends KubeObject> extends Informer<T> {
+  /** Lets go of the objects; nobody is told of anything any more, and a `synced` still waiting rejects. */
+  stop(): void;
+}
