@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { ConfigMap } from '../../api/generated/core-v1.ts';
 import { configMaps } from '../../api/resources.ts';
 import type { KubeObject } from '../../api/types.ts';
@@ -278,6 +280,34 @@ test('nonsense in the stream and handlers that throw do not end it', async () =>
   latest().send('ODD', object('b', 12));
   await clock.advance(1000);
   assert.equal(watches.length, 3);
+});
+
+test('memory holds one copy of the objects, however often they change and are read anew', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const heap = async (): Promise<number> => {
+    await settled();
+    collect();
+    return process.memoryUsage().heapUsed;
+  };
+  const COUNT = 50;
+  const payload = 'x'.repeat(64 * 1024);
+  let version = 10;
+  const line = (index: number): string => {
+    const { metadata } = object(`o${index}`, ++version);
+    return `${JSON.stringify({ type: 'MODIFIED', object: { metadata, data: { payload: `${version}${payload}` } } })}\n`;
+  };
+  await begin();
+  for (let index = 0; index < COUNT; index++) latest().raw(line(index));
+  const before = await heap();
+  for (let round = 0; round < 20; round++) for (let index = 0; index < COUNT; index++) latest().raw(line(index));
+  latest().send('ERROR', statusErrors.gone('gone').status);
+  await settled();
+  for (let index = 0; index < COUNT; index++) latest().raw(line(index));
+  latest().initialEnd(version);
+  const grown = (await heap()) - before;
+  assert.equal(informer.list().length, COUNT);
+  assert.ok(grown < 1024 * 1024, `${grown} bytes more after ${version} events`);
 });
 
 test('a stopped informer asks and tells no more', async () => {
