@@ -10,6 +10,7 @@ import type { ControllerContext } from './controller.ts';
 import { createCronJobController } from './cronjob/cronjob.ts';
 import { createDaemonSetController } from './daemonset/daemonset.ts';
 import { createDeploymentController } from './deployment/deployment.ts';
+import { createDisruptionController } from './disruption/disruption.ts';
 import { createEndpointsController } from './endpointslice/endpoints.ts';
 import { createEndpointSliceController } from './endpointslice/endpointslice.ts';
 import { createGarbageCollector } from './garbage-collector/garbage-collector.ts';
@@ -68,6 +69,7 @@ export function createControllerManager(options: ControllerManagerOptions): Comp
     createJobController(as('job-controller')),
     createCronJobController(as('cronjob-controller')),
     createTTLAfterFinishedController(as('ttl-after-finished-controller')),
+    createDisruptionController(as('disruption-controller')),
     createEndpointSliceController(as('endpoint-slice-controller', 'endpointslice-controller')),
     createEndpointsController(as('endpoint-controller')),
     createGarbageCollector(as('garbage-collector-controller', 'generic-garbage-collector'), options.metadata),

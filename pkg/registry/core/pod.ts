@@ -7,6 +7,7 @@ import { qosClass } from '../../apimachinery/qos.ts';
 import { statusErrors } from '../../apimachinery/status-error.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { type ActionSubresource, type Column, type ConnectSubresource, describe, statusPart } from '../descriptor.ts';
+import { eviction } from './eviction.ts';
 import { defaultPod } from './pod-defaults.ts';
 import { summarizePod } from './pod-status-text.ts';
 import {
@@ -59,22 +60,6 @@ const binding: ActionSubresource = {
       ) as NonNullable<Pod['status']['conditions']>;
     };
     if (!dryRun) await registry.mutate(pods, name, namespace, assign, { subresource: 'binding' });
-    return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 };
-  },
-};
-
-/** Upstream's EvictionREST as far as no disruption budget is concerned: deletes the Pod. */
-const eviction: ActionSubresource = {
-  type: 'action',
-  verbs: ['create'],
-  group: 'policy',
-  version: 'v1',
-  kind: 'Eviction',
-  schema: schemaOf('policy.v1.Eviction'),
-  async run({ name, namespace, body, registry, dryRun }) {
-    if (registry.get(pods, name, namespace) === undefined) throw statusErrors.notFound(pods, name);
-    const options = (body['deleteOptions'] ?? {}) as Record<string, never>;
-    await registry.remove(pods, name, namespace, { ...options, dryRun });
     return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 };
   },
 };
