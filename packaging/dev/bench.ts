@@ -1,5 +1,5 @@
 import { globSync, writeFileSync } from 'node:fs';
-import { cpus, release, totalmem } from 'node:os';
+import { cpus, loadavg, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { OperatorError } from '../../pkg/base/component.ts';
 import { VERSION } from '../../pkg/base/version.ts';
@@ -26,12 +26,13 @@ await runMain(async (names) => {
   await ensureKubectl();
   ensureGenerated();
   await buildExecutable(process.arch);
+  const head = await heading();
   const sections: string[] = [];
   for (const benchmark of await benchmarks(names)) {
     const figures = await step(benchmark.name, () => benchmark.run());
     sections.push(`## ${benchmark.name}\n\n${figureTable(figures)}\n`);
   }
-  const text = `${await heading()}\n${sections.join('\n')}`;
+  const text = `${head}\n${sections.join('\n')}`;
   process.stdout.write(`\n${text}`);
   if (names.length === 0) writeFileSync(OUTPUT, text);
   return 0;
@@ -56,7 +57,7 @@ async function heading(): Promise<string> {
     '',
     'Written by `npm run bench`. The figures are of the machine named here and of that day: compare figures of one run.',
     '',
-    `kedge ${VERSION} (${commit}), ${new Date().toISOString().slice(0, 10)}; ${cpus().length} × ${cpus()[0]?.model ?? 'unknown CPU'}, ${memory}, Linux ${release()}, ${process.arch}.`,
+    `kedge ${VERSION} (${commit}), ${new Date().toISOString().slice(0, 10)}; ${cpus().length} × ${cpus()[0]?.model ?? 'unknown CPU'}, ${memory}, Linux ${release()}, ${process.arch}; load average before the run ${loadavg()[0]?.toFixed(1)}.`,
     '',
   ].join('\n');
 }
