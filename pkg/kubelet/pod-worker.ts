@@ -221,6 +221,7 @@ export class PodWorker {
       this.#dirty = true;
       return;
     }
+    await this.#tools.references.loaded(pod, this.#syncing.signal);
     const volumes = await this.#setUpVolumes(pod);
     if (volumes.refreshAt !== undefined) this.#wakeAt(volumes.refreshAt);
     const actions = computePodActions(pod, runtime, probes);
@@ -343,8 +344,9 @@ export class PodWorker {
   }
 
   async #cleanUp(): Promise<void> {
-    const { cgroups, probes, volumes } = this.#tools;
+    const { cgroups, probes, references, volumes } = this.#tools;
     probes.forget(this.uid);
+    references.release(this.uid);
     this.#report(this.#runtime());
     await cgroups.remove(this.uid);
     // Last, because the Pod's folder is what a later kedge would know the rest by.

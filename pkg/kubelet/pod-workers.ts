@@ -80,11 +80,13 @@ export class PodWorkers {
     const { uid } = pod.metadata;
     const known = this.#workers.get(uid);
     if (known !== undefined) {
+      if (known.state === 'syncing') this.#tools.references.follow(pod);
       known.update(pod);
       return;
     }
     const worker = new PodWorker(pod, this.#tools, () => this.#gone(uid));
     this.#workers.set(uid, worker);
+    if (worker.state === 'syncing') this.#tools.references.follow(pod);
     worker.update(pod);
   }
 

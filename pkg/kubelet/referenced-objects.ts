@@ -1,4 +1,4 @@
-import type { ConfigMap, Secret } from '../api/generated/core-v1.ts';
+import type { ConfigMap, Pod, Secret } from '../api/generated/core-v1.ts';
 import { configMaps, secrets } from '../api/resources.ts';
 import type { KubeObject } from '../api/types.ts';
 import type { Client } from '../client/client.ts';
@@ -11,6 +11,12 @@ export type ReferencedKind = 'ConfigMap' | 'Secret';
 export interface ReferencedObjects {
   /** Resolves when the answers of `of` can be relied on. */
   synced(): Promise<void>;
+  /** From now on what `pod` refers to is kept at hand; to be called with each of its forms. */
+  follow(pod: Pod): void;
+  /** Nothing is kept for the Pod `uid` any more. */
+  release(uid: string): void;
+  /** Resolves when `of` knows what `pod`, which is followed, refers to. Rejects when that is not to be had in time. */
+  loaded(pod: Pod, signal: AbortSignal): Promise<void>;
   /** The objects of one namespace, as they are now. */
   of(namespace: string): ReferencedData;
   /** Calls `handler` when an object comes, changes or goes. */
@@ -25,6 +31,9 @@ export function informedReferences(client: Client): ReferencedObjects {
     async synced() {
       await Promise.all([maps.synced(), secretInformer.synced()]);
     },
+    follow() {},
+    release() {},
+    async loaded() {},
     of: (namespace) => ({
       configMap: (name) => maps.get(name, namespace),
       secret: (name) => secretInformer.get(name, namespace),
