@@ -30,6 +30,11 @@ function parse(text: string): Json {
   }
 }
 
+/** Throws a SyntaxError when the value is nested deeper than what a text may be. */
+export function assertDepth(value: Json): void {
+  countKeys(value, 0);
+}
+
 function countKeys(value: Json | undefined, depth: number): number {
   if (typeof value !== 'object' || value === null) return 0;
   if (depth >= MAX_DEPTH) throw new SyntaxError('exceeded max depth');

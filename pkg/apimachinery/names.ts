@@ -204,7 +204,9 @@ export function isPathSegmentName(value: string): string[] {
 
 /** The same for a `generateName`, to which a suffix comes. */
 export function isPathSegmentPrefix(value: string): string[] {
-  return ['/', '%'].filter((part) => value.includes(part)).map((part) => `may not contain '${part}'`);
+  // Upstream lets NUL pass; it separates parts of the datastore's keys here.
+  const found = ['/', '%', '\0'].filter((part) => value.includes(part));
+  return found.map((part) => `may not contain '${part === '\0' ? '\\x00' : part}'`);
 }
 
 /** Checks a name or, with `prefix`, a generateName: its trailing dash will be followed by the random suffix. */

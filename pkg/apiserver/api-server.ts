@@ -8,7 +8,7 @@ import { type Component, OperatorError } from '../base/component.ts';
 import { errorText, type Logger } from '../base/log.ts';
 import { requireAuthorized } from './authz/authorizer.ts';
 import type { Response } from './http/exchange.ts';
-import { attributesOf, createRouter, openExchange, type RouterOptions } from './http/router.ts';
+import { attributesOf, createRouter, openExchange, type RouterOptions, subresourceOf } from './http/router.ts';
 
 export interface ServingTls {
   readonly key: string;
@@ -116,7 +116,7 @@ export class ApiServer implements Component {
     const { info } = exchange;
     requireAuthorized(core.authorizer, attributesOf(info, exchange.user));
     const descriptor = core.registry.find(info.group, info.version, info.resource);
-    const subresource = descriptor?.subresources[info.subresource];
+    const subresource = descriptor === undefined ? undefined : subresourceOf(descriptor, info);
     if (descriptor === undefined || subresource?.type !== 'connect') throw statusErrors.pathNotFound();
     await connector.upgrade(request, socket, head, info, descriptor, exchange.query, this.#stopping.signal);
   }

@@ -11,7 +11,7 @@ import { applyMergePatch } from '../../apimachinery/patch/merge-patch.ts';
 import { statusErrors } from '../../apimachinery/status-error.ts';
 import type { Descriptor, ScaleSubresource } from '../../registry/descriptor.ts';
 import type { ApiCore } from '../api-core.ts';
-import { decodeObject, mediaTypeOf, typedObject } from '../http/codec.ts';
+import { decodeObject, mediaTypeOf, parsePatch, typedObject } from '../http/codec.ts';
 import { type Exchange, readBody, sendDocument } from '../http/exchange.ts';
 import { negotiate } from '../http/negotiate.ts';
 import { objectOf } from '../http/representation.ts';
@@ -59,12 +59,7 @@ export async function handleScalePatch(
   const options = parseWriteOptions(exchange.query, 'PatchOptions');
   const type = mediaTypeOf(exchange.request);
   const body = await readBody(exchange.request);
-  let patch: Json;
-  try {
-    patch = JSON.parse(body.toString('utf8')) as Json;
-  } catch (error) {
-    throw statusErrors.badRequest(`error decoding patch: ${error instanceof Error ? error.message : String(error)}`);
-  }
+  const patch = parsePatch(body);
   await writeScale(exchange, descriptor, subresource, core, options, (live) => {
     const before = scaleOf(live, subresource) as unknown as JsonObject;
     // A Scale has no lists: its strategic merge patch is a merge patch.

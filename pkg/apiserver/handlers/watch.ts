@@ -2,9 +2,10 @@ import { StatusError } from '../../apimachinery/status-error.ts';
 import type { Clock } from '../../base/clock.ts';
 import { errorText, type Logger } from '../../base/log.ts';
 import type { Descriptor } from '../../registry/descriptor.ts';
-import { type Exchange, warningHeader } from '../http/exchange.ts';
+import type { Exchange } from '../http/exchange.ts';
 import { negotiateStream } from '../http/negotiate.ts';
 import { parseListOptions } from '../http/request-options.ts';
+import { warningHeaders } from '../http/warnings.ts';
 import { type ResourceOperations, storageType } from '../operations/resource-operations.ts';
 import { Selection } from '../storage/selection.ts';
 import { resourcePrefix } from '../storage/store.ts';
@@ -47,7 +48,7 @@ export async function handleWatch(
     response.statusCode = 200;
     response.setHeader('content-type', encoding.contentType);
     response.setHeader('cache-control', 'no-cache, private');
-    if (exchange.warnings.length > 0) response.setHeader('warning', exchange.warnings.map(warningHeader));
+    if (exchange.warnings.length > 0) response.setHeader('warning', warningHeaders(exchange.warnings));
     // Clients wait for the head: without this they would see nothing before the first event.
     response.flushHeaders();
   };

@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from '../../api/schema.ts';
+import type { JsonObject } from '../../api/schema.ts';
 import type { KubeObject } from '../../api/types.ts';
 import { apiVersionOf } from '../../api/types.ts';
 import { DecodeError, decodeObject as decodeAlong, strictDecodingText } from '../../apimachinery/decode.ts';
@@ -19,6 +19,7 @@ import {
   decodeDocument,
   decodeObject,
   mediaTypeOf,
+  parsePatch,
   typedObject,
 } from '../http/codec.ts';
 import { type Exchange, readBody, sendDocument } from '../http/exchange.ts';
@@ -207,14 +208,6 @@ function unsupportedPatch(descriptor: Descriptor): StatusError {
     'application/merge-patch+json',
     'application/apply-patch+yaml',
   ]);
-}
-
-function parsePatch(body: Buffer): Json {
-  try {
-    return JSON.parse(body.toString('utf8')) as Json;
-  } catch (error) {
-    throw statusErrors.badRequest(`error decoding patch: ${error instanceof Error ? error.message : String(error)}`);
-  }
 }
 
 /** What a patch made, as a typed object; a patch that broke it is at fault itself, so the answer is 422, not 400. */

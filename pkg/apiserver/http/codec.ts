@@ -96,12 +96,21 @@ function decodeBinary(descriptor: Descriptor, body: Buffer, unrecognized: (messa
   }
 }
 
+/** The JSON of a patch; throws BadRequest. */
+export function parsePatch(body: Buffer): Json {
+  try {
+    return parseJson(body.toString('utf8')).value;
+  } catch (error) {
+    throw statusErrors.badRequest(`error decoding patch: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
 /** The DeleteOptions of a body; their apiVersion is that of any group. */
 export function decodeDeleteOptions(exchange: Exchange, body: Buffer): JsonObject {
   const mediaType = mediaTypeOf(exchange.request);
   let parsed: Json;
   try {
-    if (mediaType === JSON_TYPE) parsed = JSON.parse(body.toString('utf8')) as Json;
+    if (mediaType === JSON_TYPE) parsed = parseJson(body.toString('utf8')).value;
     else if (isYaml(mediaType)) parsed = parseYaml(body.toString('utf8')).value;
     else if (mediaType === PROTOBUF_TYPE) parsed = decodeProtobuf(openEnvelope(body), DELETE_OPTIONS);
     else throw statusErrors.unsupportedMediaType(MEDIA_TYPES);

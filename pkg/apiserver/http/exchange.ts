@@ -7,7 +7,9 @@ import { formatYaml } from '../../apimachinery/yaml.ts';
 import { errorText, type Logger } from '../../base/log.ts';
 import type { UserInfo } from '../../registry/user-info.ts';
 import type { RequestInfo } from '../request-info.ts';
+import { datastoreFailure } from '../storage/datastore-failure.ts';
 import { JSON_TYPE, negotiatePlain, PROTOBUF_TYPE, YAML_TYPE } from './negotiate.ts';
+import { warningHeaders } from './warnings.ts';
 
 /** HTTP/2 requests come through Node's compatibility classes, which look the same for all that is used here. */
 export type Request = IncomingMessage;
@@ -46,13 +48,6 @@ export async function readBody(request: Request): Promise<Buffer> {
   }
   if (tooLarge) throw statusErrors.requestEntityTooLarge(`limit is ${BODY_LIMIT_BYTES}`);
   return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
-}
-
-/** `Warning: 299 - "text"`, quotes and backslashes escaped, control characters dropped. */
-export function warningHeader(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not reach a header
-  const clean = text.replace(/[\u0000-\u001f\u007f]/g, ' ').replace(/["\\]/g, '\\$&');
-  return `299 - "${clean}"`;
 }
 
 export interface BodyOptions {
@@ -97,7 +92,7 @@ export function sendBytes(exchange: Exchange, body: Buffer, options: BodyOptions
   response.setHeader('content-type', options.mediaType ?? JSON_TYPE);
   response.setHeader('cache-control', 'no-cache, private');
   for (const [name, value] of Object.entries(options.headers ?? {})) response.setHeader(name, value);
-  if (exchange.warnings.length > 0) response.setHeader('warning', exchange.warnings.map(warningHeader));
+  if (exchange.warnings.length > 0) response.setHeader('warning', warningHeaders(exchange.warnings));
   if (body.length <= GZIP_THRESHOLD_BYTES || !acceptsGzip(request)) {
     finish(exchange, body);
     return;
@@ -126,9 +121,8 @@ function acceptsGzip(request: Request): boolean {
 
 /** Sends a failure as a Status object in a form the client accepts, JSON if there is none; anything that is not a StatusError is logged and answered with 500. */
 export function sendError(exchange: Exchange, error: unknown, log: Logger): void {
-  let failure: StatusError;
-  if (error instanceof StatusError) failure = error;
-  else {
+  let failure = error instanceof StatusError ? error : datastoreFailure(error);
+  if (failure === undefined) {
     log.error('request failed', { method: exchange.request.method, path: exchange.info.path, error: errorText(error) });
     log.debug('request failed', { stack: error instanceof Error ? error.stack : undefined });
     failure = statusErrors.internalError(errorText(error));

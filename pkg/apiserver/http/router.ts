@@ -3,7 +3,7 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { type Context, Hono } from 'hono';
 import { statusErrors } from '../../apimachinery/status-error.ts';
 import type { Logger } from '../../base/log.ts';
-import type { Descriptor } from '../../registry/descriptor.ts';
+import type { Descriptor, Subresource } from '../../registry/descriptor.ts';
 import type { UserInfo } from '../../registry/user-info.ts';
 import type { ApiCore } from '../api-core.ts';
 import type { Authenticator } from '../authn/authenticator.ts';
@@ -283,9 +283,14 @@ async function serveResource(exchange: Exchange, options: RouterOptions): Promis
   }
 }
 
+/** The subresource a path names; names of JavaScript's own (`__proto__`) are none. */
+export function subresourceOf(descriptor: Descriptor, { subresource }: RequestInfo): Subresource | undefined {
+  return Object.hasOwn(descriptor.subresources, subresource) ? descriptor.subresources[subresource] : undefined;
+}
+
 /** Namespaced objects are reached below a namespace only, cluster-scoped ones never; collections also across. */
 function scopeFits(descriptor: Descriptor, info: RequestInfo): boolean {
-  if (info.rest.length > 0 && descriptor.subresources[info.subresource]?.type !== 'connect') return false;
+  if (info.rest.length > 0 && subresourceOf(descriptor, info)?.type !== 'connect') return false;
   if (!descriptor.type.namespaced) return info.namespace === '' || descriptor.type.resource === 'namespaces';
   if (info.namespace !== '') return true;
   const collection = info.verb === 'list' || info.verb === 'watch';
@@ -300,7 +305,7 @@ function scopeFits(descriptor: Descriptor, info: RequestInfo): boolean {
 async function serveSubresource(exchange: Exchange, descriptor: Descriptor, options: RouterOptions): Promise<void> {
   const { core } = options;
   const { info } = exchange;
-  const subresource = descriptor.subresources[info.subresource];
+  const subresource = subresourceOf(descriptor, info);
   if (subresource === undefined || info.name === '') throw statusErrors.pathNotFound();
   if (subresource.type === 'connect') return options.connector.serve(exchange, descriptor);
   if (!(subresource.verbs as readonly string[]).includes(info.verb)) throw statusErrors.methodNotAllowed();

@@ -111,6 +111,8 @@ export class ResourceOperations {
     if (namespace !== undefined) draft.metadata.namespace = namespace;
     else delete draft.metadata.namespace;
     const meta = draft.metadata;
+    // Preparations derive labels and selectors from the name; validation refuses the empty one.
+    meta.name ??= '';
     meta.uid = randomUUID();
     meta.creationTimestamp = context.now;
     delete meta.deletionTimestamp;

@@ -195,7 +195,7 @@ export const pod = describe<Pod>(pods, {
       type: 'part',
       verbs: ['get', 'patch', 'update'],
       take: (draft, submitted) => {
-        const resources = new Map(submitted.spec.containers.map((container) => [container.name, container]));
+        const resources = new Map((submitted.spec.containers ?? []).map((container) => [container.name, container]));
         for (const container of draft.spec.containers) {
           const wanted = resources.get(container.name);
           if (wanted !== undefined) container.resources = wanted.resources;
