@@ -10,8 +10,9 @@ const NAMESPACE = 'k8s.io';
 /** A topic of ours: seeing it come back proves that the subscription is in place. */
 const PROBE_TOPIC = '/kedge/subscribed';
 const PROBE_INTERVAL = 20;
-/** How long containerd's CRI plugin is given to note an exit that containerd has announced. */
-const SETTLE_LIMIT = 2000;
+/** How long containerd's CRI plugin is given to note an exit that containerd has announced; it unmounts things first. */
+const SETTLE_LIMIT = 30_000;
+const SETTLE_LONGEST_PAUSE = 500;
 
 const TOPICS: Readonly<Record<string, ContainerEvent['type']>> = {
   '/containers/create': 'created',
@@ -162,19 +163,22 @@ async function probe(source: EventSource, signal: AbortSignal): Promise<void> {
 
 /**
  * containerd announces an exit before its CRI plugin has stored it, so a ContainerStatus asked for at once would
- * still say "running". Resolves when the plugin has it, or after a limit.
+ * still say "running"; or "created", when the container was quicker than the StartContainer that began it, and
+ * "running" after that. Resolves when the plugin has the exit, or after a limit.
  */
 async function settleExit(source: EventSource, id: string, signal: AbortSignal): Promise<void> {
-  for (let waited = 0, pause = 2; waited < SETTLE_LIMIT && !signal.aborted; waited += pause, pause *= 2) {
-    if (!(await seemsRunning(source, id, signal))) return;
+  let pause = 2;
+  for (let waited = 0; waited < SETTLE_LIMIT && !signal.aborted; waited += pause) {
+    if (!(await seemsAlive(source, id, signal))) return;
     await sleep(source.clock, pause, signal);
+    pause = Math.min(pause * 2, SETTLE_LONGEST_PAUSE);
   }
 }
 
-async function seemsRunning(source: EventSource, id: string, signal: AbortSignal): Promise<boolean> {
+async function seemsAlive(source: EventSource, id: string, signal: AbortSignal): Promise<boolean> {
   try {
     const { status } = await source.runtime.containerStatus({ containerId: id }, { signal });
-    return status?.state === 'CONTAINER_RUNNING';
+    return status?.state === 'CONTAINER_RUNNING' || status?.state === 'CONTAINER_CREATED';
   } catch (error) {
     if (!hasGrpcCode(error, 'NOT_FOUND')) return false;
   }
