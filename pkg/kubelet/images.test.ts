@@ -56,6 +56,7 @@ function world() {
 
 test('pull policies', async () => {
   const w = world();
+  const pinned = `away@sha256:${'0'.repeat(64)}`;
   w.present.add('here:1');
   assert.deepEqual([await w.ensure('here:1'), w.calls], ['ok', []]);
   assert.equal(await w.ensure('here:1', 'Never'), 'ok');
@@ -63,8 +64,9 @@ test('pull policies', async () => {
   assert.equal(await w.ensure('here:1', 'Always'), 'ok');
   assert.equal(await w.ensure('moving'), 'ok');
   assert.equal(await w.ensure('moving:latest'), 'ok');
-  assert.equal(await w.ensure('away@sha256:0'), 'ok');
-  assert.deepEqual(w.calls, ['here:1', 'moving', 'moving:latest', 'away@sha256:0']);
+  assert.equal(await w.ensure(pinned), 'ok');
+  assert.equal(await w.ensure('Not A Name'), 'InvalidImageName');
+  assert.deepEqual(w.calls, ['here:1', 'moving', 'moving:latest', pinned]);
   assert.equal(w.told[0], 'Pulled Container image "here:1" already present on machine');
 });
 

@@ -8,6 +8,7 @@ import type { Message, MessageInit } from '../cri/types.ts';
 import { Backoff } from './backoff.ts';
 import { ContainerStartError } from './container-error.ts';
 import { credentialsFor } from './image-credentials.ts';
+import { imageNameProblem } from './image-reference.ts';
 import { Limiter } from './limiter.ts';
 import type { ImageUser } from './security-context.ts';
 
@@ -71,6 +72,12 @@ export class ImageManager {
   async ensure(input: EnsureImageInput): Promise<PresentImage> {
     const { container, tell } = input;
     const name = container.image ?? '';
+    const problem = imageNameProblem(name);
+    if (problem !== undefined) {
+      const message = `Failed to apply default image tag "${name}": couldn't parse image name "${name}": ${problem}`;
+      tell('Warning', 'InspectFailed', message);
+      throw new ContainerStartError('InvalidImageName', message);
+    }
     const policy = pullPolicy(container);
     const present = await this.#status(name);
     if (present !== undefined && policy !== 'Always') {
@@ -173,15 +180,8 @@ export class ImageManager {
     try {
       return (await this.#images.imageStatus({ image: { image } })).image;
     } catch (error) {
-      const message = errorText(error);
-      if (/parse|invalid reference/i.test(message)) {
-        throw new ContainerStartError('InvalidImageName', `Failed to inspect image "${image}": ${message}`, {
-          cause: error,
-        });
-      }
-      throw new ContainerStartError('ImageInspectError', `Failed to inspect image "${image}": ${message}`, {
-        cause: error,
-      });
+      const message = `Failed to inspect image "${image}": ${errorText(error)}`;
+      throw new ContainerStartError('ImageInspectError', message, { cause: error });
     }
   }
 }
