@@ -1,0 +1,115 @@
+/** First contact of a joining machine: gets the cluster's CA bundle, and trusts it only when the token says so. */
+import { X509Certificate } from 'node:crypto';
+import { type RequestOptions, request } from 'node:https';
+import { OperatorError } from '../base/component.ts';
+import { errorText } from '../base/log.ts';
+import { fitsCaBundle, type JoinToken } from './join-token.ts';
+
+export interface CaPinOptions {
+  /** `https://host:port` */
+  readonly server: string;
+  readonly token: JoinToken;
+  readonly signal: AbortSignal;
+  /** 10 s unless given. */
+  readonly timeoutMs?: number;
+}
+
+const PATH = '/cacerts';
+const TIMEOUT_MS = 10_000;
+const MOST_BYTES = 1024 * 1024;
+
+interface Fetched {
+  readonly code: number;
+  readonly body: Buffer;
+}
+
+/**
+ * The PEM bundle of the cluster at `server`, checked against the token's hash and against the server itself. The secret
+ * of the token is not sent. Throws OperatorError naming cause and remedy; what may pass by itself (nobody answers, the
+ * server is still starting) as UnansweredError.
+ */
+export async function fetchPinnedCa(options: CaPinOptions): Promise<string> {
+  const { server, token } = options;
+  // Whoever answers is not known yet: the hash decides whether to believe it.
+  const fetched = await get(options, { rejectUnauthorized: false });
+  if (fetched.code >= 500) throw new UnansweredError(`${server} answers ${fetched.code}: it is not ready yet`);
+  if (fetched.code !== 200) {
+    throw new OperatorError(`${server}${PATH} answers ${fetched.code}: is it the address of a kedge server?`);
+  }
+  if (!fitsCaBundle(token, fetched.body)) {
+    throw new OperatorError(
+      `the CA of ${server} is not the one of the token: use the token of that cluster (server/token in its data directory); if it is, somebody else answers at that address`,
+    );
+  }
+  const bundle = fetched.body.toString('utf8');
+  requireCertificates(bundle, server);
+  await get(options, { ca: bundle, rejectUnauthorized: true });
+  return bundle;
+}
+
+/** Nobody answered, which may be different in a moment. */
+export class UnansweredError extends Error {
+  override readonly name = 'UnansweredError';
+}
+
+function requireCertificates(bundle: string, server: string): void {
+  try {
+    if (!new X509Certificate(bundle).ca) throw new TypeError('not a certificate authority');
+  } catch (error) {
+    const text = `${server}${PATH} gives no CA certificate: is it the address of a kedge server?`;
+    throw new OperatorError(text, { cause: error });
+  }
+}
+
+function get({ server, signal, timeoutMs = TIMEOUT_MS }: CaPinOptions, tls: RequestOptions): Promise<Fetched> {
+  const url = new URL(PATH, server);
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+  return new Promise((resolve, reject) => {
+    const fail = (error: Error): void => reject(failure(error, server));
+    const sent = request(url, { ...tls, agent: false, minVersion: 'TLSv1.2', signal: limit }, (response) => {
+      const chunks: Buffer[] = [];
+      let bytes = 0;
+      response.on('data', (chunk: Buffer) => {
+        bytes += chunk.length;
+        if (bytes > MOST_BYTES) sent.destroy(new Error(`more than ${MOST_BYTES} bytes`));
+        else chunks.push(chunk);
+      });
+      response.on('error', fail);
+      response.on('end', () => resolve({ code: response.statusCode ?? 0, body: Buffer.concat(chunks) }));
+    });
+    sent.on('error', fail);
+    sent.end();
+  });
+}
+
+/** What an error of the connection means for who wants to join. */
+function failure(error: Error & { code?: string }, server: string): Error {
+  const { hostname } = new URL(server);
+  const cause = { cause: error };
+  switch (error.code) {
+    case 'CERT_NOT_YET_VALID':
+    case 'CERT_HAS_EXPIRED':
+      return new OperatorError(
+        `the certificate of ${server} is ${error.code === 'CERT_HAS_EXPIRED' ? 'no longer' : 'not yet'} valid here: check the clocks of both machines (this one says ${new Date().toISOString()})`,
+        cause,
+      );
+    case 'ERR_TLS_CERT_ALTNAME_INVALID':
+      return new OperatorError(
+        `the certificate of ${server} is not for ${hostname}: start the server with --tls-san=${hostname}, or use one of its own names`,
+        cause,
+      );
+    case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
+    case 'SELF_SIGNED_CERT_IN_CHAIN':
+    case 'DEPTH_ZERO_SELF_SIGNED_CERT':
+    case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
+    case 'CERT_SIGNATURE_FAILURE':
+      return new OperatorError(
+        `the certificate of ${server} is not issued by the CA it gives: something between takes its connections (a proxy, say); let the port through as it is`,
+        cause,
+      );
+    case 'EPROTO':
+      return new OperatorError(`${server} does not speak TLS: is it the address of a kedge server?`, cause);
+    default:
+      return new UnansweredError(`cannot reach ${server} (${errorText(error)}): check address, port and firewall`);
+  }
+}
