@@ -22,6 +22,7 @@ import { createNodeLifecycleController } from './node/lifecycle.ts';
 import { createTaintEvictionController } from './node/taint-eviction.ts';
 import { createPodGarbageCollector } from './pod-gc.ts';
 import { createReplicaSetController, createReplicationController } from './replicaset/replicaset.ts';
+import { createResourceQuotaController } from './resourcequota/resourcequota.ts';
 import { createRootCAPublisher } from './root-ca.ts';
 import { createServiceAccountController } from './serviceaccount.ts';
 import { createStatefulSetController } from './statefulset/statefulset.ts';
@@ -70,6 +71,7 @@ export function createControllerManager(options: ControllerManagerOptions): Comp
     createCronJobController(as('cronjob-controller')),
     createTTLAfterFinishedController(as('ttl-after-finished-controller')),
     createDisruptionController(as('disruption-controller')),
+    createResourceQuotaController(as('resourcequota-controller'), options),
     createEndpointSliceController(as('endpoint-slice-controller', 'endpointslice-controller')),
     createEndpointsController(as('endpoint-controller')),
     createGarbageCollector(as('garbage-collector-controller', 'generic-garbage-collector'), options.metadata),

@@ -32,6 +32,7 @@ import { openLibsqlDatastore } from '../datastore/libsql/libsql-datastore.ts';
 import type { CertificateManager, Certificates } from '../pki/certificates.ts';
 import { ensureSigningKey } from '../pki/signing-key.ts';
 import { builtinDescriptors } from '../registry/builtin.ts';
+import type { RegistryAccess } from '../registry/descriptor.ts';
 import type { UserInfo } from '../registry/user-info.ts';
 import { ensureKubernetesService, ensureNamespaces, ensurePriorityClasses } from './bootstrap-objects.ts';
 
@@ -120,7 +121,8 @@ export class ControlPlane implements Component {
     }
 
     const managedFields = new ManagedFields(clock);
-    const admission = defaultAdmission(store, { ...this.#options, random: Math.random, authorization });
+    const access = (): RegistryAccess => this.core.access;
+    const admission = defaultAdmission(store, { ...this.#options, random: Math.random, authorization, access });
     const operations = new ResourceOperations({ store, admission, clock, trackFields: managedFields.track });
     const core = new ApiCore({ registry, operations, authorizer: authorization.authorizer, managedFields, clock });
     this.#core = core;

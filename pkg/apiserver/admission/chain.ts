@@ -1,13 +1,15 @@
 import type { Authorization } from '../authz/authorization.ts';
 import type { Store } from '../storage/store.ts';
 import { AdmissionChain } from './admission.ts';
+import { limitRanger } from './limit-ranger.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { defaultTolerationSeconds, priorityAdmission } from './pod-defaults.ts';
+import { type ResourceQuotaOptions, resourceQuotaAdmission } from './resource-quota.ts';
 import { roleEscalation } from './role-escalation.ts';
 import { serviceAccountAdmission } from './service-account.ts';
 import { ServiceAllocation, type ServiceAllocationOptions } from './service-allocation.ts';
 
-export interface AdmissionOptions extends ServiceAllocationOptions {
+export interface AdmissionOptions extends ServiceAllocationOptions, ResourceQuotaOptions {
   readonly authorization: Authorization;
 }
 
@@ -15,10 +17,13 @@ export interface AdmissionOptions extends ServiceAllocationOptions {
 export function defaultAdmission(store: Store, options: AdmissionOptions): AdmissionChain {
   return new AdmissionChain([
     namespaceLifecycle(store),
+    limitRanger(store),
     serviceAccountAdmission(store),
     defaultTolerationSeconds,
     priorityAdmission(store),
     new ServiceAllocation(store, options),
     roleEscalation(options.authorization),
+    // Last: what it notes as used should not be refused after it.
+    resourceQuotaAdmission(store, options),
   ]);
 }
