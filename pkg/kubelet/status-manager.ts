@@ -10,7 +10,7 @@ import type { KubeletPodStatus } from './status.ts';
 import { mergeStatus, statusPatch } from './status-patch.ts';
 
 export interface StatusManagerOptions {
-  readonly client: Client;
+  readonly client: Pick<Client, 'get' | 'patch' | 'delete'>;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -30,7 +30,7 @@ const WORKERS = 8;
  * When a Pod that is being deleted has ended it takes the object away: upstream's status manager.
  */
 export class StatusManager {
-  readonly #client: Client;
+  readonly #client: StatusManagerOptions['client'];
   readonly #log: Logger;
   readonly #queue: WorkQueue;
   readonly #entries = new Map<string, Entry>();
@@ -100,12 +100,15 @@ export class StatusManager {
     const entry = this.#entries.get(uid);
     if (entry === undefined) return;
     const { name, namespace = '' } = entry.stored.metadata;
+    const { wanted } = entry;
     try {
-      const body = entry.wanted === undefined ? undefined : statusPatch(entry.stored, entry.wanted);
+      const body = wanted === undefined ? undefined : statusPatch(entry.stored, wanted);
       if (body !== undefined) {
         const patch = { type: 'strategic', body } as const;
         const stored = await this.#client.patch(pods, name, patch, { namespace, subresource: 'status' });
         entry.stored = newer(stored, entry.stored);
+        // What is wanted meanwhile may be just what was stored before, which at that time needed no writing.
+        if (entry.wanted !== wanted) this.#queue.add(uid);
       }
       if (entry.finished && !awaitsFinalizers(entry.stored)) {
         await this.#client.delete(pods, name, { namespace, gracePeriodSeconds: 0, preconditions: { uid } });
