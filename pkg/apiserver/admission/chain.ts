@@ -6,8 +6,10 @@ import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { defaultTolerationSeconds, priorityAdmission } from './pod-defaults.ts';
 import { type ResourceQuotaOptions, resourceQuotaAdmission } from './resource-quota.ts';
 import { roleEscalation } from './role-escalation.ts';
+import { runtimeClassAdmission } from './runtime-class.ts';
 import { serviceAccountAdmission } from './service-account.ts';
 import { ServiceAllocation, type ServiceAllocationOptions } from './service-allocation.ts';
+import { taintNodesByCondition } from './taint-nodes.ts';
 
 export interface AdmissionOptions extends ServiceAllocationOptions, ResourceQuotaOptions {
   readonly authorization: Authorization;
@@ -19,8 +21,10 @@ export function defaultAdmission(store: Store, options: AdmissionOptions): Admis
     namespaceLifecycle(store),
     limitRanger(store),
     serviceAccountAdmission(store),
+    taintNodesByCondition,
     defaultTolerationSeconds,
     priorityAdmission(store),
+    runtimeClassAdmission(store),
     new ServiceAllocation(store, options),
     roleEscalation(options.authorization),
     // Last: what it notes as used should not be refused after it.

@@ -60,7 +60,12 @@ export function priorityAdmission(store: Store): AdmissionPlugin {
         throw statusErrors.forbidden(pods, pod.metadata.name ?? '', text);
       }
       spec.priority = priority;
-      spec.preemptionPolicy ??= policy ?? 'PreemptLowerPriority';
+      const preemption = policy ?? 'PreemptLowerPriority';
+      spec.preemptionPolicy ??= preemption;
+      if (spec.preemptionPolicy !== preemption) {
+        const text = `the string value of PreemptionPolicy (${spec.preemptionPolicy}) must not be provided in pod spec; priority admission controller computed ${preemption} from the given PriorityClass name`;
+        throw statusErrors.forbidden(pods, pod.metadata.name ?? '', text);
+      }
     },
   };
 }

@@ -17,7 +17,10 @@ export function serviceAccountAdmission(store: Store): AdmissionPlugin {
     mutate({ descriptor, operation, subresource, object }) {
       if (operation !== 'CREATE' || subresource !== undefined || descriptor.type.resource !== 'pods') return;
       const pod = object as Pod;
-      if (pod.metadata.annotations?.[MIRROR_POD] !== undefined) return;
+      if (pod.metadata.annotations?.[MIRROR_POD] !== undefined) {
+        if (!pod.spec.serviceAccountName) return;
+        throw statusErrors.forbidden(pods, pod.metadata.name ?? '', 'a mirror pod may not reference service accounts');
+      }
       const name = pod.spec.serviceAccountName || 'default';
       pod.spec.serviceAccountName = name;
       pod.spec.serviceAccount = name;
