@@ -27,6 +27,9 @@ export interface ApiServerOptions extends Omit<RouterOptions, 'signal'> {
 /** How long open requests may go on when the server stops. */
 const DRAIN_MS = 2_000;
 
+/** How long a refused upgrade's client has to take its answer and go. */
+const REFUSED_MS = 2_000;
+
 /** The API on the network: HTTPS with HTTP/2 and HTTP/1.1, and upgraded connections. */
 export class ApiServer implements Component {
   readonly name = 'apiserver';
@@ -127,7 +130,11 @@ function refuse(socket: Duplex, error: unknown, log: Logger): void {
   const failure = error instanceof StatusError ? error : statusErrors.internalError(errorText(error));
   const body = JSON.stringify(failure.status);
   const head = `HTTP/1.1 ${failure.code} ${failure.reason || 'Error'}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n`;
-  if (!socket.destroyed) socket.end(head + body);
+  if (socket.destroyed) return;
+  // Nobody reads from the connection any more: unread, it would never be seen to end.
+  socket.resume();
+  socket.end(head + body);
+  setTimeout(() => socket.destroy(), REFUSED_MS).unref();
 }
 
 function listenError(error: NodeJS.ErrnoException, address: string, port: number): Error {

@@ -12,11 +12,12 @@ import { resourcePrefix } from '../storage/store.ts';
 import { startWatch } from '../storage/watch.ts';
 import { checkVersion, rowObject } from './read.ts';
 import { watchEncoding } from './watch-encoding.ts';
+import { WatchWriter } from './watch-writer.ts';
 
 /** What may wait unsent for one watcher; a slower one is cut off and has to come back with its last version. */
 const WATCHER_LIMIT_BYTES = 8 * 1024 * 1024;
 const BOOKMARK_INTERVAL_MS = 60_000;
-/** Without timeoutSeconds a watch ends after 30 to 60 minutes, spread so that clients do not return together. */
+/** Without timeoutSeconds (or with 0) a watch ends after 30 to 60 minutes, spread so that clients do not return together. */
 const SHORTEST_WATCH_MS = 30 * 60_000;
 
 /** A watch: one event after the other, until the client leaves or the time is up. */
@@ -53,17 +54,15 @@ export async function handleWatch(
     response.flushHeaders();
   };
   const end = new AbortController();
-  const send = (event: Buffer): void => {
-    if (response.destroyed || end.signal.aborted) return;
-    response.write(event);
-    if (unsentBytes(response) > WATCHER_LIMIT_BYTES) {
-      log.warn('a watcher is too slow and is cut off', { path: info.path, user: exchange.user.name });
-      end.abort();
-    }
-  };
-
+  let tooSlow = false;
+  const writer = new WatchWriter(response, WATCHER_LIMIT_BYTES, () => {
+    log.warn('a watcher is too slow and is cut off', { path: info.path, user: exchange.user.name });
+    tooSlow = true;
+    end.abort();
+  });
+  const write = (bytes: Buffer): void => writer.write({ size: bytes.length, encode: () => bytes });
   const bookmark = (initialEventsEnd: boolean): void =>
-    send(encoding.bookmark(operations.store.revision, initialEventsEnd));
+    write(encoding.bookmark(operations.store.revision, initialEventsEnd));
   begin();
   let unsubscribe: () => void;
   try {
@@ -71,20 +70,21 @@ export async function handleWatch(
       operations.store,
       operations.store.cache(type),
       { prefix, selection, since: initial ? undefined : (version ?? operations.store.revision) },
-      (event) => send(encoding.event(event.type, event.stored)),
+      ({ type: change, stored }) =>
+        writer.write({ size: stored.bytes.length, encode: () => encoding.event(change, stored) }),
       () => {
         if (options.sendInitialEvents === true && options.allowWatchBookmarks) bookmark(true);
+        writer.startCounting();
       },
     );
   } catch (error) {
     if (!(error instanceof StatusError)) log.error('watch failed', { path: info.path, error: errorText(error) });
     const status = error instanceof StatusError ? error.status : undefined;
-    if (status !== undefined) send(encoding.error(status));
+    if (status !== undefined) write(encoding.error(status));
     response.end();
     return;
   }
-  const timeout =
-    options.timeoutSeconds === undefined ? SHORTEST_WATCH_MS * (1 + Math.random()) : options.timeoutSeconds * 1000;
+  const timeout = options.timeoutSeconds ? options.timeoutSeconds * 1000 : SHORTEST_WATCH_MS * (1 + Math.random());
   const cancelTimeout = clock.setTimeout(() => end.abort(), timeout);
   let cancelBookmark = (): void => {};
   const nextBookmark = (): void => {
@@ -103,12 +103,8 @@ export async function handleWatch(
   unsubscribe();
   cancelTimeout();
   cancelBookmark();
+  writer.close();
   if (response.destroyed) return;
-  if (unsentBytes(response) > WATCHER_LIMIT_BYTES) response.destroy();
+  if (tooSlow) response.destroy();
   else response.end();
-}
-
-function unsentBytes(response: Exchange['response']): number {
-  const { stream } = response as unknown as { stream?: { writableLength: number } };
-  return stream?.writableLength ?? response.writableLength;
 }

@@ -34,8 +34,17 @@ export interface Exchange {
   readonly signal: AbortSignal;
 }
 
-/** Reads the whole body; throws RequestEntityTooLarge beyond 3 MiB. */
+/** Reads the whole body; throws RequestEntityTooLarge beyond 3 MiB, BadRequest when the client broke off. */
 export async function readBody(request: Request): Promise<Buffer> {
+  try {
+    return await readAll(request);
+  } catch (error) {
+    if (error instanceof StatusError) throw error;
+    throw statusErrors.badRequest(`unexpected EOF: ${errorText(error)}`);
+  }
+}
+
+async function readAll(request: Request): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   let tooLarge = false;

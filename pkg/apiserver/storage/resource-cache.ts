@@ -13,6 +13,8 @@ export interface CacheEvent<T extends KubeObject = KubeObject> {
 const KEPT_EVENTS = 1024;
 /** The ring is cut to KEPT_EVENTS only when it is half as long again: moving it at each event would cost more. */
 const TRIM_AT = KEPT_EVENTS + KEPT_EVENTS / 2;
+/** What the kept events of one resource may hold on to; a few large objects must not fill the memory. */
+const KEPT_BYTES = 4 * 1024 * 1024;
 
 /**
  * The watch cache of one resource: every object, in memory once, in key order, and its latest events. Invariant:
@@ -24,6 +26,7 @@ export class ResourceCache<T extends KubeObject = KubeObject> {
   readonly #listeners = new Set<(event: CacheEvent<T>) => void>();
   #sortedKeys: string[] | undefined;
   #events: CacheEvent<T>[] = [];
+  #eventBytes = 0;
   #floor: number;
 
   /** `revision` is the one the initial objects are true at. */
@@ -86,12 +89,25 @@ export class ResourceCache<T extends KubeObject = KubeObject> {
     }
     const change: CacheEvent<T> = { type, stored, previous };
     this.#events.push(change);
-    if (this.#events.length > TRIM_AT) {
-      this.#events = this.#events.slice(-KEPT_EVENTS);
-      const oldest = this.#events[0];
-      if (oldest !== undefined) this.#floor = oldest.stored.revision - 1;
-    }
+    this.#eventBytes += stored.bytes.length;
+    if (this.#events.length > TRIM_AT || this.#eventBytes > 2 * KEPT_BYTES) this.#trim();
     for (const listener of this.#listeners) listener(change);
+  }
+
+  /** Drops the oldest events, down to what is kept; the latest always stays. */
+  #trim(): void {
+    let from = this.#events.length;
+    let bytes = 0;
+    while (from > 0 && this.#events.length - from < KEPT_EVENTS) {
+      const size = this.#events[from - 1]?.stored.bytes.length ?? 0;
+      if (bytes > 0 && bytes + size > KEPT_BYTES) break;
+      bytes += size;
+      from--;
+    }
+    const dropped = this.#events[from - 1];
+    this.#events = this.#events.slice(from);
+    this.#eventBytes = bytes;
+    if (dropped !== undefined) this.#floor = dropped.stored.revision;
   }
 
   /** The events after `revision`, oldest first; undefined when some of them are no longer in memory. */
