@@ -269,3 +269,11 @@ export function toStatusError(error: unknown): StatusError {
   if (error instanceof StatusError) return error;
   return statusErrors.unclassified(error instanceof Error ? error.message : String(error));
 }
+
+/** Whether a creation was refused because the namespace is going away: nothing to report or retry. */
+export function isNamespaceTerminating(error: unknown): boolean {
+  return (
+    error instanceof StatusError &&
+    (error.status.details?.causes ?? []).some(({ reason }) => reason === 'NamespaceTerminating')
+  );
+}

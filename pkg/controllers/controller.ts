@@ -2,7 +2,7 @@
 import type { KubeObject, ResourceType } from '../api/types.ts';
 import { apiVersionOf } from '../api/types.ts';
 import { controllerOf, keyOf, objectKey } from '../apimachinery/object-meta.ts';
-import { isStatusReason } from '../apimachinery/status-error.ts';
+import { isNamespaceTerminating, isStatusReason } from '../apimachinery/status-error.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Component } from '../base/component.ts';
 import { errorText, type Logger } from '../base/log.ts';
@@ -87,7 +87,7 @@ export function createController(spec: ControllerSpec, context: Pick<ControllerC
   function onError(key: string, error: unknown): void {
     // Someone else wrote or deleted in between: the daily bread of optimistic concurrency.
     const isOvertaken = isStatusReason(error, 'Conflict') || isStatusReason(error, 'NotFound');
-    const level = isOvertaken ? 'debug' : 'warn';
+    const level = isOvertaken || isNamespaceTerminating(error) ? 'debug' : 'warn';
     if (!abort.signal.aborted) log[level]('reconciling failed, trying again', { key, error: errorText(error) });
   }
 

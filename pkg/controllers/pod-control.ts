@@ -5,7 +5,7 @@ import { apiVersionOf, type Input, type KubeObject, type ResourceType } from '..
 import { isDns1123Subdomain } from '../apimachinery/names.ts';
 import { controllerReference } from '../apimachinery/object-meta.ts';
 import { referenceTo } from '../apimachinery/object-reference.ts';
-import { isStatusReason, StatusError } from '../apimachinery/status-error.ts';
+import { isNamespaceTerminating, isStatusReason } from '../apimachinery/status-error.ts';
 import { errorText } from '../base/log.ts';
 import type { ControllerContext } from './controller.ts';
 
@@ -28,14 +28,6 @@ export function podFromTemplate(
     },
     ...(template.spec && { spec: template.spec }),
   };
-}
-
-/** Whether a creation was refused because the namespace is going away: nothing to report or retry. */
-export function isNamespaceTerminating(error: unknown): boolean {
-  return (
-    error instanceof StatusError &&
-    (error.status.details?.causes ?? []).some(({ reason }) => reason === 'NamespaceTerminating')
-  );
 }
 
 /** Creates `pod` for `owner` and tells of it on the owner; rejects with the API's refusal. */

@@ -1,9 +1,8 @@
 /** Upstream's root-ca-certificate-publisher: the cluster's CA as ConfigMap `kube-root-ca.crt` in every namespace. */
 import { configMaps, namespaces } from '../api/resources.ts';
-import { isStatusReason } from '../apimachinery/status-error.ts';
+import { isNamespaceTerminating, isStatusReason } from '../apimachinery/status-error.ts';
 import type { Component } from '../base/component.ts';
 import { type ControllerContext, createController, watch, watchOwn } from './controller.ts';
-import { isNamespaceTerminating } from './pod-control.ts';
 
 const NAME = 'kube-root-ca.crt';
 const KEY = 'ca.crt';

@@ -1,9 +1,8 @@
 /** Upstream's serviceaccount-controller: every active namespace has a service account `default`. */
 import { namespaces, serviceAccounts } from '../api/resources.ts';
-import { isStatusReason } from '../apimachinery/status-error.ts';
+import { isNamespaceTerminating, isStatusReason } from '../apimachinery/status-error.ts';
 import type { Component } from '../base/component.ts';
 import { type ControllerContext, createController, watch, watchOwn } from './controller.ts';
-import { isNamespaceTerminating } from './pod-control.ts';
 
 const NAME = 'default';
 

@@ -241,7 +241,9 @@ export class ResourceOperations {
     const whole = part === undefined || part.type === 'scale';
     if (whole) descriptor.prepareForUpdate?.(draft, live, context);
     draft = storedForm(descriptor, draft);
-    if (descriptor.generation && contentChanged(descriptor, draft, live)) {
+    // A part (`status`) moves it with what it may change of the spec only.
+    const followed = whole ? (descriptor.generationFollows ?? []) : [];
+    if (descriptor.generation && contentChanged(followed, draft, live)) {
       draft.metadata.generation = (live.metadata.generation ?? 0) + 1;
     }
     const metadataErrors = validateObjectMetaUpdate(draft, live);
@@ -400,12 +402,16 @@ function keepMetadataOfStatusUpdate(draft: KubeObject, live: KubeObject): void {
   for (const key of ['ownerReferences', 'finalizers'] as const) copyOrDrop(draft.metadata, live.metadata, key);
 }
 
-/** Whether something differs that moves the generation. */
-function contentChanged(descriptor: Descriptor, draft: KubeObject, live: KubeObject): boolean {
+/** Whether something differs that moves the generation; `followed` are the fields of the metadata that do. */
+function contentChanged(
+  followed: NonNullable<Descriptor['generationFollows']>,
+  draft: KubeObject,
+  live: KubeObject,
+): boolean {
   const { metadata: after, status: _s, ...spec } = draft as KubeObject & { status?: unknown };
   const { metadata: before, status: _t, ...old } = live as KubeObject & { status?: unknown };
   if (!semanticEqual(spec, old)) return true;
-  return (descriptor.generationFollows ?? []).some((field) => !semanticEqual(after[field], before[field]));
+  return followed.some((field) => !semanticEqual(after[field], before[field]));
 }
 
 /** Equal but for resourceVersion and the times in managedFields. */

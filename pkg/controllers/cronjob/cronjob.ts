@@ -4,13 +4,12 @@ import { cronJobs, jobs } from '../../api/resources.ts';
 import { deepEqual } from '../../apimachinery/deep-equal.ts';
 import { isControlledBy, splitKey } from '../../apimachinery/object-meta.ts';
 import { referenceTo } from '../../apimachinery/object-reference.ts';
-import { isStatusReason } from '../../apimachinery/status-error.ts';
+import { isNamespaceTerminating, isStatusReason } from '../../apimachinery/status-error.ts';
 import { formatTime } from '../../apimachinery/time.ts';
 import type { Component } from '../../base/component.ts';
 import { errorText } from '../../base/log.ts';
 import { type ControllerContext, controllerKey, createController, watch, watchOwn } from '../controller.ts';
 import { isJobFinished } from '../job/job-facts.ts';
-import { isNamespaceTerminating } from '../pod-control.ts';
 import { jobOf } from './job-of.ts';
 import { planCronJob } from './plan.ts';
 

@@ -6,7 +6,7 @@ import { deepEqual } from '../../apimachinery/deep-equal.ts';
 import { labelMatcher } from '../../apimachinery/labels.ts';
 import { controllerOf, isBeingDeleted, objectKey, splitKey } from '../../apimachinery/object-meta.ts';
 import { referenceTo } from '../../apimachinery/object-reference.ts';
-import { isStatusReason } from '../../apimachinery/status-error.ts';
+import { isNamespaceTerminating, isStatusReason } from '../../apimachinery/status-error.ts';
 import type { Component } from '../../base/component.ts';
 import type { InformerEvent } from '../../client/informer.ts';
 import { claim } from '../claim.ts';
@@ -19,7 +19,7 @@ import {
   watchOwn,
 } from '../controller.ts';
 import { forgottenRevisions, planHistory, RevisionCollision, RevisionControl, templateData } from '../history.ts';
-import { createPod, deletePod, isNamespaceTerminating } from '../pod-control.ts';
+import { createPod, deletePod } from '../pod-control.ts';
 import { slowStartBatch } from '../slow-start.ts';
 import { daemonPod, placementOf, REVISION_HASH } from './daemon-pod.ts';
 import { FailedPodBackoff } from './failed-pod-backoff.ts';

@@ -6,7 +6,7 @@ import { deepEqual } from '../../apimachinery/deep-equal.ts';
 import { labelMatcher } from '../../apimachinery/labels.ts';
 import { controllerOf, isControlledBy, objectKey, splitKey } from '../../apimachinery/object-meta.ts';
 import { type ObjectRef, referenceTo } from '../../apimachinery/object-reference.ts';
-import { isStatusReason } from '../../apimachinery/status-error.ts';
+import { isNamespaceTerminating, isStatusReason } from '../../apimachinery/status-error.ts';
 import { formatTime } from '../../apimachinery/time.ts';
 import type { Component } from '../../base/component.ts';
 import { errorText } from '../../base/log.ts';
@@ -20,7 +20,6 @@ import {
   watch,
   watchOwn,
 } from '../controller.ts';
-import { isNamespaceTerminating } from '../pod-control.ts';
 import { type Draft, hasTemplateOf } from './draft.ts';
 import { planDeployment } from './plan.ts';
 import { REVISION } from './revisions.ts';

@@ -13,11 +13,10 @@ import { semanticEqual } from '../../apimachinery/deep-equal.ts';
 import { stableStringify } from '../../apimachinery/hash.ts';
 import { objectKey, splitKey } from '../../apimachinery/object-meta.ts';
 import { referenceTo } from '../../apimachinery/object-reference.ts';
-import { isStatusReason } from '../../apimachinery/status-error.ts';
+import { isNamespaceTerminating, isStatusReason } from '../../apimachinery/status-error.ts';
 import type { Component } from '../../base/component.ts';
 import { errorText } from '../../base/log.ts';
 import { type ControllerContext, createController, watch, watchOwn } from '../controller.ts';
-import { isNamespaceTerminating } from '../pod-control.ts';
 import { isPodReady } from '../pod-state.ts';
 import {
   addressesOf,

@@ -6,7 +6,7 @@ import { deepEqual } from '../../apimachinery/deep-equal.ts';
 import { labelMatcher } from '../../apimachinery/labels.ts';
 import { controllerOf, isBeingDeleted, objectKey, splitKey } from '../../apimachinery/object-meta.ts';
 import { referenceTo } from '../../apimachinery/object-reference.ts';
-import { isStatusReason } from '../../apimachinery/status-error.ts';
+import { isNamespaceTerminating, isStatusReason } from '../../apimachinery/status-error.ts';
 import type { Component } from '../../base/component.ts';
 import type { InformerEvent } from '../../client/informer.ts';
 import { claim } from '../claim.ts';
@@ -18,7 +18,7 @@ import {
   watch,
   watchOwn,
 } from '../controller.ts';
-import { createPod, deletePod, isNamespaceTerminating } from '../pod-control.ts';
+import { createPod, deletePod } from '../pod-control.ts';
 import { slowStartBatch } from '../slow-start.ts';
 import { type Account, accountFor, type Outcome, settle } from './account.ts';
 import { type BackoffRecord, NO_FAILURES } from './backoff.ts';

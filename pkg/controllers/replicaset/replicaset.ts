@@ -6,7 +6,7 @@ import type { ResourceType } from '../../api/types.ts';
 import { deepEqual } from '../../apimachinery/deep-equal.ts';
 import { type LabelMatcher, labelMapMatcher, labelMatcher, noLabel } from '../../apimachinery/labels.ts';
 import { controllerOf, isBeingDeleted, objectKey, splitKey } from '../../apimachinery/object-meta.ts';
-import { isStatusReason } from '../../apimachinery/status-error.ts';
+import { isNamespaceTerminating, isStatusReason } from '../../apimachinery/status-error.ts';
 import type { Component } from '../../base/component.ts';
 import type { Informer, InformerEvent } from '../../client/informer.ts';
 import { claim } from '../claim.ts';
@@ -19,7 +19,7 @@ import {
   watchOwn,
 } from '../controller.ts';
 import { Expectations } from '../expectations.ts';
-import { createPod, deletePod, isNamespaceTerminating, podFromTemplate } from '../pod-control.ts';
+import { createPod, deletePod, podFromTemplate } from '../pod-control.ts';
 import { isPodActive, isPodTerminating } from '../pod-state.ts';
 import { slowStartBatch } from '../slow-start.ts';
 import { podsToDelete } from './deletion-rank.ts';

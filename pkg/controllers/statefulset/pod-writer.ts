@@ -4,10 +4,9 @@ import type { Pod, PodTemplateSpec } from '../../api/generated/core-v1.ts';
 import { persistentVolumeClaims, pods, statefulSets } from '../../api/resources.ts';
 import { isBeingDeleted } from '../../apimachinery/object-meta.ts';
 import { referenceTo } from '../../apimachinery/object-reference.ts';
-import { isStatusReason } from '../../apimachinery/status-error.ts';
+import { isNamespaceTerminating, isStatusReason } from '../../apimachinery/status-error.ts';
 import { errorText } from '../../base/log.ts';
 import type { ControllerContext } from '../controller.ts';
-import { isNamespaceTerminating } from '../pod-control.ts';
 import { claimsOf, isInRange, ordinalOf, podName, statefulPod, withIdentity } from './identity.ts';
 import { claimOwners, isStaleClaim, newClaimOwners } from './retention.ts';
 
