@@ -25,34 +25,40 @@ interface Result {
 const NOT_BUILT = /^(crd|apiservice|vap)/;
 
 /** Sequences of requests with the answers of a real kube-apiserver 1.32 (test/golden), replayed against kedge. */
-describe('golden scenarios', () => {
-  const names = readdirSync(join(FOLDER, 'scenarios')).filter(
-    (name) => !name.startsWith('ctrl-') && !NOT_BUILT.test(name),
-  );
-  const totals = { passed: 0, failed: 0 };
-  let server: ApiServerProcess;
+for (const controllers of [false, true]) replayAll(controllers);
 
-  before(async () => {
-    server = await ApiServerProcess.start();
-  });
-  after(async () => {
-    await server.stop();
-    process.stdout.write(`golden scenarios: ${totals.passed} steps passed, ${totals.failed} failed\n`);
-  });
+/** Those of `ctrl-` files tell of controllers; all others were recorded without. */
+function replayAll(controllers: boolean): void {
+  // Those with controllers wait for them, one of them for the full minute: they do so together.
+  describe(`golden scenarios ${controllers ? 'with' : 'without'} controllers`, { concurrency: controllers }, () => {
+    const names = readdirSync(join(FOLDER, 'scenarios')).filter(
+      (name) => name.startsWith('ctrl-') === controllers && !NOT_BUILT.test(name),
+    );
+    const totals = { passed: 0, failed: 0 };
+    let server: ApiServerProcess;
 
-  for (const name of names) {
-    test(name, async (context) => {
-      const { failed, passed, failures } = await replay(server, name);
-      totals.passed += passed;
-      totals.failed += failed;
-      const { failures: allowed } = allowedFailures[name] ?? { failures: 0 };
-      assert.ok(failed <= allowed, `${failed} steps fail, ${allowed} may:\n${failures.join('\n')}`);
-      // A table that allows more than fails hides the next thing that breaks.
-      if (failed < allowed)
-        context.diagnostic(`only ${failed} fail: lower the ${allowed} in golden/allowed-failures.ts`);
+    before(async () => {
+      server = await ApiServerProcess.start({ controllers });
     });
-  }
-});
+    after(async () => {
+      await server.stop();
+      process.stdout.write(`golden scenarios: ${totals.passed} steps passed, ${totals.failed} failed\n`);
+    });
+
+    for (const name of names) {
+      test(name, async (context) => {
+        const { failed, passed, failures } = await replay(server, name);
+        totals.passed += passed;
+        totals.failed += failed;
+        const { failures: allowed } = allowedFailures[name] ?? { failures: 0 };
+        assert.ok(failed <= allowed, `${failed} steps fail, ${allowed} may:\n${failures.join('\n')}`);
+        // A table that allows more than fails hides the next thing that breaks.
+        if (failed < allowed)
+          context.diagnostic(`only ${failed} fail: lower the ${allowed} in golden/allowed-failures.ts`);
+      });
+    }
+  });
+}
 
 async function replay(server: ApiServerProcess, name: string): Promise<Result> {
   const scenario = JSON.parse(readFileSync(join(FOLDER, 'scenarios', name), 'utf8')) as Scenario;

@@ -1,8 +1,8 @@
 /** How many steps of a scenario file fail, and why. A file that is not here passes whole. */
 export const allowedFailures: Readonly<Record<string, { readonly failures: number; readonly reason: string }>> = {
-  'admission.json': { failures: 15, reason: 'validation and particulars of these kinds are being completed' },
+  'admission.json': { failures: 1, reason: 'validation and particulars of these kinds are being completed' },
   'apply.json': { failures: 7, reason: 'validation and particulars of these kinds are being completed' },
-  'crud-admission.json': { failures: 60, reason: 'validation and particulars of these kinds are being completed' },
+  'crud-admission.json': { failures: 54, reason: 'validation and particulars of these kinds are being completed' },
   'crud-apps.json': { failures: 25, reason: 'validation and particulars of these kinds are being completed' },
   'crud-batch.json': { failures: 41, reason: 'validation and particulars of these kinds are being completed' },
   'crud-core.json': { failures: 76, reason: 'validation and particulars of these kinds are being completed' },
@@ -11,6 +11,14 @@ export const allowedFailures: Readonly<Record<string, { readonly failures: numbe
   'crud-rbac.json': { failures: 13, reason: 'validation and particulars of these kinds are being completed' },
   'crud-services.json': { failures: 11, reason: 'validation and particulars of these kinds are being completed' },
   'crud-storage.json': { failures: 37, reason: 'validation and particulars of these kinds are being completed' },
+  'ctrl-daemonset.json': {
+    failures: 4,
+    reason:
+      'the text of a column is newer; nodes get Pod addresses, which the recorded ones did not; bound Pods have another generation, by which the list is ordered',
+  },
+  'ctrl-deployment.json': { failures: 1, reason: 'the status of the old ReplicaSet is written sooner than recorded' },
+  'ctrl-endpoints.json': { failures: 1, reason: 'the text of a column is newer' },
+  'ctrl-statefulset.json': { failures: 2, reason: 'the protection of volume claims comes with storage' },
   'discovery.json': { failures: 10, reason: 'validation and particulars of these kinds are being completed' },
   'http-errors.json': { failures: 4, reason: 'validation and particulars of these kinds are being completed' },
   'invalid-cluster.json': { failures: 51, reason: 'validation and particulars of these kinds are being completed' },
@@ -25,7 +33,7 @@ export const allowedFailures: Readonly<Record<string, { readonly failures: numbe
   'pod-security.json': { failures: 31, reason: 'the PodSecurity admission comes with a later issue' },
   'rbac.json': { failures: 2, reason: 'validation and particulars of these kinds are being completed' },
   'reviews.json': { failures: 1, reason: 'validation and particulars of these kinds are being completed' },
-  'subresources.json': { failures: 37, reason: 'validation and particulars of these kinds are being completed' },
+  'subresources.json': { failures: 28, reason: 'validation and particulars of these kinds are being completed' },
   'tables.json': { failures: 58, reason: 'validation and particulars of these kinds are being completed' },
   'watch.json': { failures: 1, reason: 'validation and particulars of these kinds are being completed' },
 };
