@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -129,7 +129,7 @@ function refuse(socket: Duplex, error: unknown, log: Logger): void {
   if (!(error instanceof StatusError)) log.error('upgrade failed', { error: errorText(error) });
   const failure = error instanceof StatusError ? error : statusErrors.internalError(errorText(error));
   const body = JSON.stringify(failure.status);
-  const head = `HTTP/1.1 ${failure.code} ${failure.reason || 'Error'}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n`;
+  const head = `HTTP/1.1 ${failure.code} ${STATUS_CODES[failure.code] ?? 'Error'}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n`;
   if (socket.destroyed) return;
   // Nobody reads from the connection any more: unread, it would never be seen to end.
   socket.resume();

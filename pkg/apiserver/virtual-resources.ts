@@ -43,7 +43,11 @@ export function virtualResources({ authorization, authenticator }: VirtualResour
     review(selfSubjectRulesReviews, (call) => reviewSelfSubjectRules(call, rbac)),
     review(bindings, bindThroughCollection),
     // Upstream asks the health ports of processes kedge does not have: there is nothing to list.
-    describe(componentStatuses, { shortNames: ['cs'], verbs: ['get', 'list'] }),
+    describe(componentStatuses, {
+      shortNames: ['cs'],
+      verbs: ['get', 'list'],
+      deprecation: 'v1 ComponentStatus is deprecated in v1.19+',
+    }),
   ];
 }
 

@@ -41,22 +41,19 @@ export function containerIdText(id: string): string {
   return `containerd://${id}`;
 }
 
-function timeOrNull(ms: number): string | null {
-  return ms === 0 ? null : formatTime(ms);
-}
-
 function stateOf(container: ContainerRuntimeStatus): ContainerState {
   switch (container.state) {
     case 'running':
-      return { running: { startedAt: timeOrNull(container.startedAt) } };
+      return { running: { startedAt: formatTime(container.startedAt) } };
     case 'exited':
       return {
         terminated: {
           exitCode: container.exitCode,
           ...(container.reason === '' ? {} : { reason: container.reason }),
           ...(container.message === '' ? {} : { message: container.message }),
-          startedAt: timeOrNull(container.startedAt),
-          finishedAt: timeOrNull(container.finishedAt),
+          // A container that could not be started has 1970 here, as people know it from upstream.
+          startedAt: formatTime(container.startedAt),
+          finishedAt: formatTime(container.finishedAt),
           containerID: containerIdText(container.id),
         },
       };

@@ -62,12 +62,17 @@ function get(url: URL, options: HttpGetOptions): Promise<HttpAnswer & { readonly
   });
 }
 
-/** A GET as upstream's kubelet makes for probes and hooks; redirects are followed on the same host only. */
-export async function httpGet(options: HttpGetOptions): Promise<HttpAnswer> {
+/** Where the GET goes. */
+export function urlOf(options: Pick<HttpGetOptions, 'host' | 'port' | 'path' | 'scheme'>): URL {
   const scheme = (options.scheme ?? 'HTTP').toLowerCase();
   const host = options.host.includes(':') ? `[${options.host}]` : options.host;
   const path = options.path ?? '/';
-  let url = new URL(`${scheme}://${host}:${options.port}${path.startsWith('/') ? path : `/${path}`}`);
+  return new URL(`${scheme}://${host}:${options.port}${path.startsWith('/') ? path : `/${path}`}`);
+}
+
+/** A GET as upstream's kubelet makes for probes and hooks; redirects are followed on the same host only. */
+export async function httpGet(options: HttpGetOptions): Promise<HttpAnswer> {
+  let url = urlOf(options);
   for (let redirects = 0; ; redirects++) {
     const answer = await get(url, options);
     const isRedirect = answer.status >= 300 && answer.status < 400 && answer.location !== undefined;

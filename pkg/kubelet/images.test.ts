@@ -67,7 +67,7 @@ test('pull policies', async () => {
   assert.equal(await w.ensure(pinned), 'ok');
   assert.equal(await w.ensure('Not A Name'), 'InvalidImageName');
   assert.deepEqual(w.calls, ['here:1', 'moving', 'moving:latest', pinned]);
-  assert.equal(w.told[0], 'Pulled Container image "here:1" already present on machine');
+  assert.equal(w.told[0], 'Pulled Container image "here:1" already present on machine and can be accessed by the pod');
 });
 
 test('failed pulls back off for 10, 20, 40 seconds', async () => {

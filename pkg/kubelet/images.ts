@@ -81,7 +81,7 @@ export class ImageManager {
     const policy = pullPolicy(container);
     const present = await this.#status(name);
     if (present !== undefined && policy !== 'Always') {
-      tell('Normal', 'Pulled', `Container image "${name}" already present on machine`);
+      tell('Normal', 'Pulled', `Container image "${name}" already present on machine and can be accessed by the pod`);
       return presentImage(present);
     }
     if (policy === 'Never') {

@@ -180,6 +180,8 @@ export interface Descriptor<T extends KubeObject = KubeObject> {
   readonly allowUnconditionalUpdate: boolean;
   /** A virtual resource that is answered, not stored: reviews, componentstatuses, bindings. */
   virtual?(call: ActionCall): Promise<object>;
+  /** What clients are told, as a warning, because upstream has deprecated the version. */
+  readonly deprecation?: string;
   /** A DELETE that removes at once answers with the object instead of a Status. */
   readonly returnsDeleted: boolean;
 }

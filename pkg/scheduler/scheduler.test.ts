@@ -42,7 +42,7 @@ test('counts what it has decided at once, and says what is missing', async () =>
   await world.settle();
   assert.deepEqual([await nodeOf('p1'), await nodeOf('p2'), await nodeOf('p3')], ['a', 'a', undefined]);
   const message =
-    '0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.';
+    '0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.';
   assert.ok(world.events.includes(`FailedScheduling: ${message}`));
   const [condition] = (await get('p3')).status.conditions ?? [];
   const { type, status: value, reason } = condition ?? {};

@@ -1,9 +1,10 @@
 import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { Agent, request as requestHttps } from 'node:https';
 import type { Duplex } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import type { Pod } from '../../api/generated/core-v1.ts';
 import { nodes, pods } from '../../api/resources.ts';
-import { statusErrors } from '../../apimachinery/status-error.ts';
+import { type StatusError, statusErrors } from '../../apimachinery/status-error.ts';
 import { errorText, type Logger } from '../../base/log.ts';
 import type { Descriptor } from '../../registry/descriptor.ts';
 import { tunnelUpgrade } from '../../streaming/upgrade-tunnel.ts';
@@ -52,7 +53,7 @@ export class Connector {
     const { info } = exchange;
     switch (info.subresource) {
       case 'log':
-        return this.#forward(exchange, this.#logTarget(info, exchange.query));
+        return this.#forward(exchange, this.#logTarget(info, exchange.query), kubeletRefusal);
       case 'proxy': {
         const target = proxyTarget(this.#store, descriptor, info, exchange.request.url ?? '/');
         return this.#forward(exchange, target);
@@ -143,8 +144,8 @@ export class Connector {
     return `${address.includes(':') ? `[${address}]` : address}:${port}`;
   }
 
-  /** Sends the request on and its answer back, both as they come. */
-  async #forward(exchange: Exchange, target: ProxyTarget): Promise<void> {
+  /** Sends the request on and its answer back, both as they come; `refuse` turns failures into API errors. */
+  async #forward(exchange: Exchange, target: ProxyTarget, refuse?: typeof kubeletRefusal): Promise<void> {
     const { request, response, signal } = exchange;
     const secure = target.url.protocol === 'https:';
     const options = { method: request.method, headers: forwardedHeaders(request), signal };
@@ -165,6 +166,13 @@ export class Connector {
         reject(statusErrors.serviceUnavailable(`error trying to reach service: ${errorText(error)}`));
       });
       backend.on('response', (answer: IncomingMessage) => {
+        if (refuse !== undefined && answer.statusCode !== 200) {
+          text(answer).then(
+            (words) => reject(refuse(answer.statusCode ?? 502, words.trim(), exchange.info.name)),
+            reject,
+          );
+          return;
+        }
         response.statusCode = answer.statusCode ?? 502;
         for (const [name, value] of Object.entries(answer.headers)) {
           if (value !== undefined && !DROPPED.has(name)) response.setHeader(name, value);
@@ -179,6 +187,13 @@ export class Connector {
       request.pipe(backend);
     });
   }
+}
+
+/** The API's form of a kubelet's answer about the Pod `name` that is only text. */
+export function kubeletRefusal(code: number, words: string, name: string): StatusError {
+  if (code === 400) return statusErrors.badRequest(words);
+  if (code === 404) return statusErrors.notFound(pods, name);
+  return statusErrors.internalError(words);
 }
 
 function forwardedHeaders(request: Request): Record<string, string | string[]> {

@@ -245,6 +245,7 @@ async function serveResource(exchange: Exchange, options: RouterOptions): Promis
   const { info } = exchange;
   const descriptor = core.registry.find(info.group, info.version, info.resource);
   if (descriptor === undefined || !scopeFits(descriptor, info)) throw statusErrors.pathNotFound();
+  if (descriptor.deprecation !== undefined) exchange.warnings.push(descriptor.deprecation);
   if (info.subresource !== '') {
     await serveSubresource(exchange, descriptor, options);
     return;

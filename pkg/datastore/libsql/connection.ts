@@ -141,7 +141,7 @@ export function openingError(path: string, error: unknown): OperatorError {
     return new OperatorError(`the datastore ${path} is in use by another kedge process: stop that one first`);
   }
   if (isDamage(error)) {
-    const detail = libsqlError(error)?.message;
+    const detail = libsqlError(error)?.message.replace(/\s+/g, ' ');
     return new OperatorError(`the datastore ${path} is corrupted (${detail}); it was left as it is. ${REMEDY}`);
   }
   return new OperatorError(`cannot open the datastore ${path}: ${errorText(error)}`);

@@ -73,6 +73,10 @@ test('liveness and readiness wait for the startup probe and then go by their per
   await w.clock.advance(20_000);
   assert.equal(w.manager.liveness('app-0'), 'failure');
   assert.ok(w.events.includes('Unhealthy Liveness probe failed: because'));
+  const lives = () => w.probed.filter((line) => line.endsWith(' live')).length;
+  const before = lives();
+  await w.clock.advance(30_000);
+  assert.equal(lives(), before, 'a container that is to be restarted is not asked again');
   w.manager.forget('uid-1');
   const count = w.probed.length;
   await w.clock.advance(60_000);
@@ -127,6 +131,9 @@ test('HTTP and TCP probes', async () => {
     server.close();
   }
   await new Promise((resolve) => server.once('close', resolve));
-  assert.equal((await runProbe(tools, { tcpSocket: { port } }, target))?.verdict, 'failure');
+  const refused = `dial tcp 127.0.0.1:${port}: connect: connection refused`;
+  assert.deepEqual(await runProbe(tools, { tcpSocket: { port } }, target), { verdict: 'failure', output: refused });
+  const output = `Get "http://127.0.0.1:${port}/fine": ${refused}`;
+  assert.deepEqual(await http('/fine'), { verdict: 'failure', output });
   assert.equal(await runProbe(tools, { exec: { command: ['x'] } }, target), undefined);
 });

@@ -144,6 +144,8 @@ export class ProbeManager implements ProbeVerdicts {
 
     const step = async (): Promise<void> => {
       // A startup probe has done its work once it has said yes or no for good.
+      // A container that is to be restarted is left alone until it has gone.
+      if (kind === 'liveness' && tally.verdict === 'failure') return;
       if (kind === 'startup' ? tally.verdict !== undefined : !this.isStarted(instance.id)) return;
       const result = await run(tools, probe, target);
       if (stopped || result === undefined) return;

@@ -6,8 +6,9 @@ import type { Clock } from '../../base/clock.ts';
 import { errorText } from '../../base/log.ts';
 import { hasGrpcCode } from '../../cri/grpc-error.ts';
 import type { RuntimeService } from '../../cri/services.ts';
-import { httpGet } from '../http-get.ts';
+import { httpGet, urlOf } from '../http-get.ts';
 import { resolvePort } from '../pod-info.ts';
+import { dialFailure, dialTimeout, getFailure, getTimeout } from './failure-text.ts';
 import { checkGrpcHealth } from './grpc-health.ts';
 
 export interface ProbeResult {
@@ -60,17 +61,15 @@ async function execProbe(tools: ProbeTools, probe: Probe, target: ProbeTarget, s
 
 async function httpProbe(probe: Probe, target: ProbeTarget, signal: AbortSignal): Promise<ProbeResult> {
   const { port, host, path, scheme, httpHeaders } = probe.httpGet ?? { port: 0 };
-  const answer = await httpGet({
-    host: host || target.podIP,
-    port: portOf(port, target.container),
-    path,
-    scheme,
-    headers: httpHeaders,
-    signal,
-    userAgent: USER_AGENT,
-  });
-  if (answer.status >= 200 && answer.status < 400) return success(answer.body);
-  return failure(`HTTP probe failed with statuscode: ${answer.status}`);
+  const place = { host: host || target.podIP, port: portOf(port, target.container), path, scheme };
+  try {
+    const answer = await httpGet({ ...place, headers: httpHeaders, signal, userAgent: USER_AGENT });
+    if (answer.status >= 200 && answer.status < 400) return success(answer.body);
+    return failure(`HTTP probe failed with statuscode: ${answer.status}`);
+  } catch (error) {
+    const url = urlOf(place);
+    return failure(signal.aborted ? getTimeout(url) : getFailure(url, error));
+  }
 }
 
 function tcpProbe(probe: Probe, target: ProbeTarget, signal: AbortSignal): Promise<ProbeResult> {
@@ -83,10 +82,10 @@ function tcpProbe(probe: Probe, target: ProbeTarget, signal: AbortSignal): Promi
       socket.destroy();
       resolve(result);
     };
-    const abort = (): void => finish(failure(`dial tcp ${address.host}:${address.port}: i/o timeout`));
+    const abort = (): void => finish(failure(dialTimeout(address.host, address.port)));
     signal.addEventListener('abort', abort, { once: true });
     socket.once('connect', () => finish(success('')));
-    socket.once('error', (error) => finish(failure(`dial tcp ${address.host}:${address.port}: ${error.message}`)));
+    socket.once('error', (error) => finish(failure(dialFailure(address.host, address.port, error))));
   });
 }
 

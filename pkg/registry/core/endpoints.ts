@@ -21,6 +21,7 @@ function addressesText({ subsets }: Endpoints): string {
 export const endpointsDescriptor = describe<Endpoints>(endpoints, {
   shortNames: ['ep'],
   allowCreateOnUpdate: true,
+  deprecation: 'v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice',
   columns: [
     nameColumn,
     { name: 'Endpoints', type: 'string', doc: ['core.v1.Endpoints', 'subsets'], cell: addressesText },

@@ -4,14 +4,17 @@ import type { Diagnosis, Plugin, Refusal } from '../framework.ts';
 const NOT_HELPFUL: Refusal = { resolvable: false, reasons: ['Preemption is not helpful for scheduling'] };
 const NO_VICTIMS: Refusal = { resolvable: false, reasons: ['No preemption victims found for incoming pod'] };
 
+/** What upstream's plugin for resource claims adds to every such message; kedge deallocates no claims yet. */
+const NO_CLAIMS = 'no new claims to deallocate';
+
 /** Says what evicting Pods of lower priority could do for a Pod that fits nowhere. It evicts none yet. */
 export const defaultPreemption: Plugin = {
   name: 'DefaultPreemption',
   postFilter(pod, _cluster, diagnosis) {
     if (pod.spec.preemptionPolicy === 'Never') {
-      return { message: 'preemption: not eligible due to preemptionPolicy=Never.' };
+      return { message: `${NO_CLAIMS}, preemption: not eligible due to preemptionPolicy=Never.` };
     }
-    return { message: `preemption: ${countReasons(diagnosis.nodeCount, outcomes(diagnosis))}` };
+    return { message: `${NO_CLAIMS}, preemption: ${countReasons(diagnosis.nodeCount, outcomes(diagnosis))}` };
   },
 };
 

@@ -64,8 +64,10 @@ const requiring = (key: string, operator: string, ...values: string[]): Pod =>
   });
 const tainted = (effect: string, key = 'k'): NodeSample => ({ spec: { taints: [{ key, value: 'v', effect }] } });
 
-const NO_VICTIMS = 'preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.';
-const NOT_HELPFUL = 'preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.';
+const NO_VICTIMS =
+  'no new claims to deallocate, preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.';
+const NOT_HELPFUL =
+  'no new claims to deallocate, preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.';
 
 /** What a FailedScheduling event says of `subject` in a cluster of `nodes`; empty when it fits somewhere. */
 function verdict(subject: Pod, ...nodes: NodeInfo[]): string {
@@ -131,7 +133,7 @@ const cases: [name: string, subject: Pod, on: NodeSample, message: string][] = [
     'preemption forbidden',
     asking({ cpu: '1' }, { preemptionPolicy: 'Never' }),
     { pods: full },
-    '1 Insufficient cpu. preemption: not eligible due to preemptionPolicy=Never.',
+    '1 Insufficient cpu. no new claims to deallocate, preemption: not eligible due to preemptionPolicy=Never.',
   ],
 ];
 for (const [name, subject, on, message] of cases) {
@@ -145,7 +147,7 @@ test('reasons are counted over the nodes and sorted', () => {
   assert.equal(
     verdict(asking({ cpu: '1' }), ...nodes),
     '0/3 nodes are available: 1 node(s) had untolerated taint(s), 2 Insufficient cpu. ' +
-      'preemption: 0/3 nodes are available: ' +
+      'no new claims to deallocate, preemption: 0/3 nodes are available: ' +
       '1 Preemption is not helpful for scheduling, 2 No preemption victims found for incoming pod.',
   );
   assert.equal(verdict(pod()), 'no nodes available to schedule pods');
@@ -158,7 +160,7 @@ test('a Pod bound to one node by field looks at no other', () => {
   assert.equal(
     verdict(subject, node('a'), node('b', { pods: full })),
     "0/2 nodes are available: 1 Insufficient cpu, 1 node(s) didn't satisfy plugin(s) [NodeAffinity]. " +
-      'preemption: 0/2 nodes are available: ' +
+      'no new claims to deallocate, preemption: 0/2 nodes are available: ' +
       '1 No preemption victims found for incoming pod, 1 Preemption is not helpful for scheduling.',
   );
 });

@@ -145,7 +145,7 @@ test('a rollout, its undoing, scaling', async () => {
   );
   assert.equal(
     full.message,
-    '0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.',
+    '0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.',
   );
   const waiting = await until('condition', () =>
     cluster.client

@@ -23,12 +23,20 @@ export interface Scenario {
 /** The scenario with its expectations as 1.36 answers; `scenario` itself is changed. */
 export function asKubernetes136(scenario: Scenario): Scenario {
   for (const step of scenario.steps) {
+    warnOfEndpoints(step);
     if (step.expect?.body === undefined) continue;
     step.expect.body = walk(step.expect.body);
     const ignored = [...podGeneration(step.expect.body), ...newVersionFields(step)];
     if (ignored.length > 0) step.ignore = [...(step.ignore ?? []), ...ignored];
   }
   return scenario;
+}
+
+/** Who uses Endpoints is warned since 1.33. */
+function warnOfEndpoints({ path, expect }: Step): void {
+  if (expect === undefined || !/^\/api\/v1\/(namespaces\/[^/]+\/)?endpoints(\/|\?|$)/.test(path)) return;
+  const warning = '299 - "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"';
+  expect.headers = { ...expect.headers, warning: [warning] };
 }
 
 /** Texts that have changed, beginning with the words that tell them apart. */
