@@ -146,6 +146,8 @@ export interface Descriptor<T extends KubeObject = KubeObject> {
   /** Parts of metadata that move it, too. */
   readonly generationFollows?: readonly ('annotations' | 'labels')[];
   readonly subresources: Readonly<Record<string, Subresource<T>>>;
+  /** Paths of fields writers of the whole object cannot set; `status` where there is such a view. */
+  readonly resets?: readonly string[];
   /** Fills in what the schema's defaults do not (upstream's SetDefaults_ functions); `draft` is the caller's own. */
   defaults?(draft: T): void;
   /** Clears and sets what a creator has no say in (status, allocated fields). */

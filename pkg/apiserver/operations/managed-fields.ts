@@ -67,7 +67,10 @@ const NONE: FieldSet = {};
 
 /** The fields a view of the object does not let its writers set. */
 function resetFields(descriptor: Target['descriptor'], subresource: string | undefined): FieldSet {
-  if (subresource === undefined) return descriptor.subresources['status'] === undefined ? NONE : STATUS;
+  if (subresource === undefined) {
+    if (descriptor.resets !== undefined) return fieldSetOf(...descriptor.resets);
+    return descriptor.subresources['status'] === undefined ? NONE : STATUS;
+  }
   const part = descriptor.subresources[subresource];
   return part?.type === 'part' ? fieldSetOf(...part.resets) : NONE;
 }

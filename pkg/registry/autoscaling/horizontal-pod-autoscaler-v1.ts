@@ -1,7 +1,12 @@
+import type { HorizontalPodAutoscaler } from '../../api/generated/autoscaling-v1.ts';
 import { horizontalPodAutoscalers, horizontalPodAutoscalersV1 } from '../../api/resources.ts';
 import type { Json, JsonObject } from '../../api/schema.ts';
 import { isJsonObject } from '../../apimachinery/json.ts';
 import { describe } from '../descriptor.ts';
+import { autoscalerColumns } from './columns.ts';
+import { validateAutoscaler } from './validation.ts';
+
+const DEFAULT_CPU_UTILIZATION = 80;
 
 /**
  * autoscaling/v1 knows one metric, the processor's use; whatever else a v2 object says travels in these annotations, so
@@ -107,13 +112,16 @@ function withParts(object: JsonObject, annotations: JsonObject, parts: JsonObjec
   return { ...object, metadata: { ...metadata, ...(hasSome ? { annotations } : {}) }, ...parts };
 }
 
-export const horizontalPodAutoscalerV1 = describe(horizontalPodAutoscalersV1, {
+export const horizontalPodAutoscalerV1 = describe<HorizontalPodAutoscaler>(horizontalPodAutoscalersV1, {
   shortNames: ['hpa'],
   categories: ['all'],
   generation: false,
-  defaults({ spec }) {
+  defaults({ metadata, spec }) {
     spec.minReplicas ??= 1;
+    if (metadata.annotations?.[METRICS] === undefined) spec.targetCPUUtilizationPercentage ??= DEFAULT_CPU_UTILIZATION;
   },
+  validate: (object) => validateAutoscaler(toV2(object as unknown as JsonObject) as never),
+  columns: autoscalerColumns((object) => toV2(object as JsonObject)),
   storedAs: {
     type: horizontalPodAutoscalers,
     toStored: (object) => ({ ...toV2(object), kind: 'HorizontalPodAutoscaler', apiVersion: 'autoscaling/v2' }),

@@ -1,18 +1,35 @@
 import type { ConfigMap } from '../../api/generated/core-v1.ts';
 import { configMaps } from '../../api/resources.ts';
 import { fieldError } from '../../apimachinery/field-error.ts';
+import { FieldPath } from '../../apimachinery/field-path.ts';
 import { isConfigMapKey } from '../../apimachinery/names.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
+import { each, type Findings } from '../validation/rules.ts';
 import { validateImmutable } from './immutable.ts';
+
+const MAX_BYTES = 1024 * 1024;
+
+/** Upstream's ValidateConfigMap. */
+function* validateConfigMap({ data = {}, binaryData = {} }: ConfigMap): Findings {
+  let total = 0;
+  for (const [key, value] of Object.entries(data)) {
+    yield* each(FieldPath.of('data').key(key), key, isConfigMapKey);
+    if (binaryData[key] !== undefined) {
+      yield fieldError.invalid(FieldPath.of('data').key(key), key, 'duplicate of key present in binaryData');
+    }
+    total += Buffer.byteLength(value);
+  }
+  for (const [key, value] of Object.entries(binaryData)) {
+    yield* each(FieldPath.of('binaryData').key(key), key, isConfigMapKey);
+    total += Buffer.byteLength(value, 'base64');
+  }
+  if (total > MAX_BYTES) yield fieldError.tooLong(FieldPath.of(''), MAX_BYTES);
+}
 
 export const configMap = describe<ConfigMap>(configMaps, {
   shortNames: ['cm'],
-  validate: ({ data, binaryData }) =>
-    Object.keys({ ...data, ...binaryData }).flatMap((key) => {
-      const field = data?.[key] === undefined ? 'binaryData' : 'data';
-      return isConfigMapKey(key).map((text) => fieldError.invalid(`${field}[${key}]`, key, text));
-    }),
+  validate: validateConfigMap,
   validateUpdate: validateImmutable,
   columns: [
     nameColumn,

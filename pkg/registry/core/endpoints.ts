@@ -2,6 +2,7 @@ import type { Endpoints } from '../../api/generated/core-v1.ts';
 import { endpoints } from '../../api/resources.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
+import { validateEndpoints } from './validation/endpoints.ts';
 
 const SHOWN = 3;
 
@@ -22,6 +23,10 @@ export const endpointsDescriptor = describe<Endpoints>(endpoints, {
   shortNames: ['ep'],
   allowCreateOnUpdate: true,
   deprecation: 'v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice',
+  defaults({ subsets }) {
+    for (const subset of subsets ?? []) for (const port of subset.ports ?? []) port.protocol ||= 'TCP';
+  },
+  validate: validateEndpoints,
   columns: [
     nameColumn,
     { name: 'Endpoints', type: 'string', doc: ['core.v1.Endpoints', 'subsets'], cell: addressesText },

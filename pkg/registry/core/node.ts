@@ -2,6 +2,7 @@ import type { Node } from '../../api/generated/core-v1.ts';
 import { nodes } from '../../api/resources.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
+import { validateNode, validateNodeUpdate } from './validation/node.ts';
 
 const ROLE_PREFIX = 'node-role.kubernetes.io/';
 const ROLE_LABEL = 'kubernetes.io/role';
@@ -37,6 +38,8 @@ export const node = describe<Node>(nodes, {
     if (draft.spec.podCIDRs === undefined && old.spec.podCIDRs !== undefined) draft.spec.podCIDRs = old.spec.podCIDRs;
   },
   keepsStatusOnCreate: true,
+  validate: validateNode,
+  validateUpdate: validateNodeUpdate,
   selectableFields: { 'spec.unschedulable': { read: ({ spec }) => String(spec.unschedulable ?? false) } },
   subresources: {
     proxy: { type: 'connect', kind: 'NodeProxyOptions', verbs: ['create', 'delete', 'get', 'patch', 'update'] },

@@ -1,10 +1,10 @@
 import type { Secret } from '../../api/generated/core-v1.ts';
 import { secrets } from '../../api/resources.ts';
-import { type FieldError, fieldError } from '../../apimachinery/field-error.ts';
-import { isConfigMapKey } from '../../apimachinery/names.ts';
+import { fieldError } from '../../apimachinery/field-error.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
 import { validateImmutable } from './immutable.ts';
+import { validateSecret } from './validation/secret.ts';
 
 export const secret = describe<Secret>(secrets, {
   defaults(draft) {
@@ -15,7 +15,7 @@ export const secret = describe<Secret>(secrets, {
     }
     delete draft.stringData;
   },
-  validate: (object) => validateKeys(object.data),
+  validate: validateSecret,
   validateUpdate(object, old) {
     const errors = validateImmutable(object, old);
     if (object.type !== old.type) errors.push(fieldError.invalid('type', object.type, 'field is immutable'));
@@ -34,9 +34,3 @@ export const secret = describe<Secret>(secrets, {
     ageColumn,
   ],
 });
-
-function validateKeys(data: Readonly<Record<string, string>> | undefined): FieldError[] {
-  return Object.keys(data ?? {}).flatMap((key) =>
-    isConfigMapKey(key).map((text) => fieldError.invalid(`data[${key}]`, key, text)),
-  );
-}

@@ -3,7 +3,12 @@ import { services } from '../../api/resources.ts';
 import { nameIsDns1035Label } from '../../apimachinery/names.ts';
 import { ageColumn, labelsText, nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
-import { validateService, validateServiceUpdate } from './service-validation.ts';
+import {
+  isExternallyAccessible,
+  validateService,
+  validateServiceStatus,
+  validateServiceUpdate,
+} from './validation/service.ts';
 
 function externalText({ spec, status }: Service): string {
   const given = spec.externalIPs ?? [];
@@ -33,25 +38,29 @@ export const service = describe<Service>(services, {
   generation: false,
   returnsDeleted: true,
   validateName: nameIsDns1035Label,
-  defaults({ spec }) {
+  defaults({ spec, status }) {
     spec.type ||= 'ClusterIP';
     spec.sessionAffinity ||= 'None';
     if (spec.sessionAffinity === 'ClientIP') {
-      spec.sessionAffinityConfig ??= { clientIP: { timeoutSeconds: 10_800 } };
-    } else {
+      spec.sessionAffinityConfig ??= {};
+      spec.sessionAffinityConfig.clientIP ??= {};
+      spec.sessionAffinityConfig.clientIP.timeoutSeconds ??= 10_800;
+    } else if (spec.sessionAffinity === 'None') {
       delete spec.sessionAffinityConfig;
     }
     for (const port of spec.ports ?? []) {
       port.protocol ||= 'TCP';
       if (port.targetPort === undefined || port.targetPort === 0 || port.targetPort === '') port.targetPort = port.port;
     }
+    for (const point of status?.loadBalancer?.ingress ?? []) if (point.ip) point.ipMode ??= 'VIP';
+    if (isExternallyAccessible(spec)) spec.externalTrafficPolicy ||= 'Cluster';
     if (spec.type === 'ExternalName') return;
     spec.internalTrafficPolicy ??= 'Cluster';
-    if (spec.type === 'NodePort' || spec.type === 'LoadBalancer') spec.externalTrafficPolicy ||= 'Cluster';
     if (spec.type === 'LoadBalancer') spec.allocateLoadBalancerNodePorts ??= true;
   },
   validate: validateService,
   validateUpdate: validateServiceUpdate,
+  validateStatus: validateServiceStatus,
   selectableFields: {
     'spec.clusterIP': { read: ({ spec }) => spec.clusterIP ?? '' },
     'spec.type': { read: ({ spec }) => spec.type ?? '' },

@@ -1,7 +1,10 @@
 import type { EndpointSlice } from '../../api/generated/discovery-v1.ts';
 import { endpointSlices } from '../../api/resources.ts';
+import { FieldPath } from '../../apimachinery/field-path.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
+import { unchanged } from '../validation/rules.ts';
+import { validateEndpointSlice } from './validation.ts';
 
 const SHOWN = 3;
 
@@ -13,6 +16,15 @@ function shortened(values: readonly string[], none: string): string {
 
 export const endpointSlice = describe<EndpointSlice>(endpointSlices, {
   generation: true,
+  generationFollows: ['labels'],
+  defaults({ ports }) {
+    for (const port of ports ?? []) {
+      port.name ??= '';
+      port.protocol ??= 'TCP';
+    }
+  },
+  validate: validateEndpointSlice,
+  validateUpdate: ({ addressType }, old) => unchanged(FieldPath.of('addressType'), addressType, old.addressType),
   columns: [
     nameColumn,
     {

@@ -1,5 +1,7 @@
+import type { Event } from '../../api/generated/core-v1.ts';
 import { events, eventsEvents } from '../../api/resources.ts';
 import type { JsonObject } from '../../api/schema.ts';
+import { event } from '../core/event.ts';
 import { describe } from '../descriptor.ts';
 
 /** The names that differ between the two versions of Event: events.k8s.io/v1 on the left, v1 on the right. */
@@ -22,14 +24,22 @@ function renamed(object: JsonObject, from: 0 | 1, to: 0 | 1): JsonObject {
   return result;
 }
 
+const fromStored = (object: JsonObject): JsonObject => ({
+  ...renamed(object, 1, 0),
+  kind: 'Event',
+  apiVersion: 'events.k8s.io/v1',
+});
+const toStored = (object: JsonObject): JsonObject => ({ ...renamed(object, 0, 1), kind: 'Event', apiVersion: 'v1' });
+
 export const eventsEvent = describe(eventsEvents, {
   shortNames: ['ev'],
+  // The cells of the stored form: both versions print alike.
+  columns: event.columns.map((column) => ({
+    ...column,
+    cell: (object, now) => column.cell(toStored(object as unknown as JsonObject) as unknown as Event, now),
+  })),
   allowCreateOnUpdate: true,
   durability: 'lazy',
   ttlSeconds: 3600,
-  storedAs: {
-    type: events,
-    toStored: (object) => ({ ...renamed(object, 0, 1), kind: 'Event', apiVersion: 'v1' }),
-    fromStored: (object) => ({ ...renamed(object, 1, 0), kind: 'Event', apiVersion: 'events.k8s.io/v1' }),
-  },
+  storedAs: { type: events, toStored, fromStored },
 });

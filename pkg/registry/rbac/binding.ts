@@ -11,14 +11,16 @@ export function defaultBinding(draft: Pick<RoleBinding, 'roleRef' | 'subjects'>)
   }
 }
 
-export const roleColumn: Column = {
+/** The role granted; `description` differs with the scope. */
+export const roleColumn = (description: string): Column => ({
   name: 'Role',
   type: 'string',
+  description,
   cell: (object) => {
     const { roleRef } = object as RoleBinding;
     return `${roleRef.kind}/${roleRef.name}`;
   },
-};
+});
 
 const subjectsOf = (kind: string, text: (subject: Subject) => string): Column['cell'] => {
   return (object) =>
@@ -28,13 +30,27 @@ const subjectsOf = (kind: string, text: (subject: Subject) => string): Column['c
       .join(', ');
 };
 
-export const subjectColumns: readonly Column[] = [
-  { name: 'Users', type: 'string', priority: 1, cell: subjectsOf('User', ({ name }) => name) },
-  { name: 'Groups', type: 'string', priority: 1, cell: subjectsOf('Group', ({ name }) => name) },
+/** Whom it is granted; `kind` is the word descriptions use. */
+export const subjectColumns = (kind: string): Column[] => [
+  {
+    name: 'Users',
+    type: 'string',
+    priority: 1,
+    description: `Users in the ${kind}`,
+    cell: subjectsOf('User', ({ name }) => name),
+  },
+  {
+    name: 'Groups',
+    type: 'string',
+    priority: 1,
+    description: `Groups in the ${kind}`,
+    cell: subjectsOf('Group', ({ name }) => name),
+  },
   {
     name: 'ServiceAccounts',
     type: 'string',
     priority: 1,
+    description: `ServiceAccounts in the ${kind}`,
     cell: subjectsOf('ServiceAccount', ({ namespace, name }) => `${namespace ?? ''}/${name}`),
   },
 ];

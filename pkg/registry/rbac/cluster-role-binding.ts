@@ -4,10 +4,16 @@ import { nameIsPathSegment } from '../../apimachinery/names.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
 import { defaultBinding, roleColumn, subjectColumns } from './binding.ts';
+import { validateBinding, validateBindingUpdate } from './validation.ts';
+
+const ROLE_TEXT =
+  'RoleRef can only reference a ClusterRole in the global namespace. If the RoleRef cannot be resolved, the Authorizer must return an error.';
 
 export const clusterRoleBinding = describe<ClusterRoleBinding>(clusterRoleBindings, {
   allowCreateOnUpdate: true,
   validateName: nameIsPathSegment,
   defaults: defaultBinding,
-  columns: [nameColumn, roleColumn, ageColumn, ...subjectColumns],
+  validate: (object) => validateBinding(object, false),
+  validateUpdate: validateBindingUpdate,
+  columns: [nameColumn, roleColumn(ROLE_TEXT), ageColumn, ...subjectColumns('clusterRoleBinding')],
 });

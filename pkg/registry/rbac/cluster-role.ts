@@ -1,5 +1,11 @@
+import type { ClusterRole } from '../../api/generated/rbac-v1.ts';
 import { clusterRoles } from '../../api/resources.ts';
 import { nameIsPathSegment } from '../../apimachinery/names.ts';
 import { describe } from '../descriptor.ts';
+import { validateRole } from './validation.ts';
 
-export const clusterRole = describe(clusterRoles, { allowCreateOnUpdate: true, validateName: nameIsPathSegment });
+export const clusterRole = describe<ClusterRole>(clusterRoles, {
+  allowCreateOnUpdate: true,
+  validateName: nameIsPathSegment,
+  validate: (object) => validateRole(object, false),
+});

@@ -1,6 +1,51 @@
+import type { DeviceRequest, ResourceClaim, ResourceClaimSpec } from '../../api/generated/resource-v1.ts';
 import { resourceClaims } from '../../api/resources.ts';
+import { FieldPath } from '../../apimachinery/field-path.ts';
+import { ageColumn, nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
+import { unchanged } from '../validation/rules.ts';
 
-export const resourceClaim = describe(resourceClaims, {
+/** What a claim asks for when it does not say how much (SetDefaults_ExactDeviceRequest and its sibling). */
+export function defaultClaimSpec(spec: ResourceClaimSpec): void {
+  for (const request of spec.devices?.requests ?? []) {
+    for (const part of alternatives(request)) {
+      part.allocationMode ||= 'ExactCount';
+      if (part.allocationMode === 'ExactCount') part.count ||= 1;
+    }
+  }
+}
+
+interface Counted {
+  allocationMode?: string | undefined;
+  count?: number | undefined;
+}
+
+const alternatives = ({ exactly, firstAvailable }: DeviceRequest): Counted[] => [
+  ...(exactly === undefined ? [] : [exactly]),
+  ...(firstAvailable ?? []),
+];
+
+/** `allocated,reserved`. */
+function stateText({ metadata, status }: ResourceClaim): string {
+  const words = metadata.deletionTimestamp === undefined ? [] : ['deleted'];
+  if (status?.allocation === undefined) return words.length > 0 ? words.join(',') : 'pending';
+  words.push('allocated');
+  if ((status.reservedFor ?? []).length > 0) words.push('reserved');
+  return words.join(',');
+}
+
+export const resourceClaim = describe<ResourceClaim>(resourceClaims, {
   generation: false,
+  defaults: ({ spec }) => defaultClaimSpec(spec),
+  validateUpdate: ({ spec }, old) => unchanged(FieldPath.of('spec'), spec, old.spec),
+  columns: [
+    nameColumn,
+    {
+      name: 'State',
+      type: 'string',
+      description: 'A summary of the current state (allocated, pending, reserved, etc.).',
+      cell: stateText,
+    },
+    ageColumn,
+  ],
 });

@@ -1,7 +1,69 @@
+import type { PriorityClass } from '../../api/generated/scheduling-v1.ts';
 import { priorityClasses } from '../../api/resources.ts';
+import { fieldError } from '../../apimachinery/field-error.ts';
+import { FieldPath } from '../../apimachinery/field-path.ts';
+import { ageColumn, nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
+import { type Findings, oneOf } from '../validation/rules.ts';
 
-export const priorityClass = describe(priorityClasses, {
+const DOC = 'scheduling.v1.PriorityClass';
+const HIGHEST = 1_000_000_000;
+const SYSTEM: Readonly<Record<string, number>> = {
+  'system-node-critical': 2_000_001_000,
+  'system-cluster-critical': 2_000_000_000,
+};
+
+/** Upstream's ValidatePriorityClass. */
+function* validate({ metadata: { name }, value, preemptionPolicy }: PriorityClass): Findings {
+  if (name.startsWith('system-')) {
+    if (SYSTEM[name] !== value) {
+      const text = "priority class names with 'system-' prefix are reserved for system use only. error: ";
+      const why =
+        SYSTEM[name] === undefined
+          ? `${name} is not a known system priority class`
+          : `value of ${name} PriorityClass must be ${SYSTEM[name]}`;
+      yield fieldError.forbidden(FieldPath.of('metadata', 'name'), `${text}${why}`);
+    }
+  } else if (value > HIGHEST) {
+    const text = `maximum allowed value of a user defined priority is ${HIGHEST}`;
+    yield fieldError.forbidden(FieldPath.of('value'), text);
+  }
+  if (preemptionPolicy !== undefined) {
+    yield* oneOf(FieldPath.of('preemptionPolicy'), preemptionPolicy, ['Never', 'PreemptLowerPriority']);
+  }
+}
+
+function* validateUpdate(object: PriorityClass, old: PriorityClass): Findings {
+  if (object.value !== old.value) yield fieldError.forbidden(FieldPath.of('value'), 'may not be changed in an update.');
+  if (object.preemptionPolicy !== old.preemptionPolicy) {
+    const text = 'field is immutable';
+    yield fieldError.invalid(FieldPath.of('preemptionPolicy'), object.preemptionPolicy, text);
+  }
+}
+
+export const priorityClass = describe<PriorityClass>(priorityClasses, {
   shortNames: ['pc'],
   generation: true,
+  defaults(draft) {
+    draft.preemptionPolicy ??= 'PreemptLowerPriority';
+  },
+  validate,
+  validateUpdate,
+  columns: [
+    nameColumn,
+    { name: 'Value', type: 'integer', doc: [DOC, 'value'], cell: ({ value }) => value },
+    {
+      name: 'Global-Default',
+      type: 'boolean',
+      doc: [DOC, 'globalDefault'],
+      cell: ({ globalDefault }) => globalDefault ?? false,
+    },
+    ageColumn,
+    {
+      name: 'PreemptionPolicy',
+      type: 'string',
+      doc: [DOC, 'preemptionPolicy'],
+      cell: ({ preemptionPolicy }) => preemptionPolicy ?? '',
+    },
+  ],
 });

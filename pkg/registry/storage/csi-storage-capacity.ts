@@ -1,6 +1,23 @@
+import type { CSIStorageCapacity } from '../../api/generated/storage-v1.ts';
 import { csiStorageCapacities } from '../../api/resources.ts';
+import { FieldPath } from '../../apimachinery/field-path.ts';
+import { validateLabelSelector } from '../../apimachinery/labels.ts';
 import { describe } from '../descriptor.ts';
+import { dnsSubdomain, type Findings, unchanged } from '../validation/rules.ts';
 
-export const csiStorageCapacity = describe(csiStorageCapacities, {
+/** Upstream's ValidateCSIStorageCapacity. */
+function* validate({ nodeTopology, storageClassName }: CSIStorageCapacity): Findings {
+  yield* validateLabelSelector(nodeTopology, FieldPath.of('nodeTopology'));
+  yield* dnsSubdomain(FieldPath.of('storageClassName'), storageClassName);
+}
+
+function* validateUpdate(object: CSIStorageCapacity, old: CSIStorageCapacity): Findings {
+  yield* unchanged(FieldPath.of('nodeTopology'), object.nodeTopology, old.nodeTopology);
+  yield* unchanged(FieldPath.of('storageClassName'), object.storageClassName, old.storageClassName);
+}
+
+export const csiStorageCapacity = describe<CSIStorageCapacity>(csiStorageCapacities, {
   allowUnconditionalUpdate: false,
+  validate,
+  validateUpdate,
 });

@@ -10,7 +10,7 @@ import {
   isPortNumber,
   isQualifiedName,
 } from '../../apimachinery/names.ts';
-import { parseAddress } from '../../base/ip.ts';
+import { parseAddress, parseCIDR } from '../../base/ip.ts';
 
 /** What a rule finds. */
 export type Findings = Generator<FieldError, void>;
@@ -102,5 +102,11 @@ export function* domainPrefixedPath(path: FieldPath, value: string): Findings {
   if (!/^[A-Za-z0-9/\-._~%!$&'()*+,;=:]+$/.test(rest)) {
     const text = "Invalid path (e.g. 'acme.io/foo', regex used for validation is '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')";
     yield fieldError.invalid(path, value, text);
+  }
+}
+
+export function* cidr(path: FieldPath, value: string): Findings {
+  if (parseCIDR(value) === undefined) {
+    yield fieldError.invalid(path, value, 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)');
   }
 }

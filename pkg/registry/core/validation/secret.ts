@@ -1,0 +1,51 @@
+import type { Secret } from '../../../api/generated/core-v1.ts';
+import { fieldError } from '../../../apimachinery/field-error.ts';
+import { FieldPath } from '../../../apimachinery/field-path.ts';
+import { jsonErrorText } from '../../../apimachinery/json-error.ts';
+import { isConfigMapKey } from '../../../apimachinery/names.ts';
+import { each, type Findings } from '../../validation/rules.ts';
+
+const DATA = FieldPath.of('data');
+const MAX_BYTES = 1024 * 1024;
+const ACCOUNT = 'kubernetes.io/service-account.name';
+
+/** The keys that types of Secrets cannot do without. */
+const REQUIRED: Readonly<Record<string, readonly string[]>> = {
+  'kubernetes.io/dockercfg': ['.dockercfg'],
+  'kubernetes.io/dockerconfigjson': ['.dockerconfigjson'],
+  'kubernetes.io/ssh-auth': ['ssh-privatekey'],
+  'kubernetes.io/tls': ['tls.crt', 'tls.key'],
+};
+
+/** Upstream's ValidateSecret. */
+export function* validateSecret({ metadata, type = '', data = {} }: Secret): Findings {
+  let total = 0;
+  for (const [key, value] of Object.entries(data)) {
+    yield* each(DATA.key(key), key, isConfigMapKey);
+    total += Buffer.byteLength(value, 'base64');
+  }
+  if (total > MAX_BYTES) yield fieldError.tooLong(DATA, MAX_BYTES);
+  if (type === 'kubernetes.io/service-account-token') {
+    const name = metadata.annotations?.[ACCOUNT];
+    if (!name) yield fieldError.required(FieldPath.of('metadata', 'annotations').key(ACCOUNT));
+  }
+  if (type === 'kubernetes.io/basic-auth' && data['username'] === undefined && data['password'] === undefined) {
+    yield fieldError.required(DATA.key('username'));
+    yield fieldError.required(DATA.key('password'));
+  }
+  for (const key of REQUIRED[type] ?? []) {
+    const value = data[key];
+    if (value === undefined) yield fieldError.required(DATA.key(key));
+    else if (type.startsWith('kubernetes.io/dockerc')) yield* validateJson(value, DATA.key(key));
+  }
+}
+
+/** The text itself must not be told. */
+function* validateJson(value: string, path: FieldPath): Findings {
+  const text = Buffer.from(value, 'base64').toString('utf8');
+  try {
+    JSON.parse(text);
+  } catch {
+    yield fieldError.invalid(path, '<secret contents redacted>', jsonErrorText(text));
+  }
+}
