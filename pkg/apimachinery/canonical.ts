@@ -5,14 +5,21 @@
 import type { FieldSchema, Json, JsonObject, Schema, StructSchema } from '../api/schema.ts';
 import { isJsonObject, setKey } from './json.ts';
 
-/** A new object in stored form. Unknown fields are dropped, unless the Schema preserves them. */
-export function canonicalize(value: JsonObject, schema: StructSchema): JsonObject {
+/**
+ * A new object in stored form. Unknown fields are dropped, unless the Schema preserves them. With `stored`, empty lists
+ * that are always written become null, as they come back from upstream's storage (protobuf knows no difference).
+ */
+export function canonicalize(value: JsonObject, schema: StructSchema, stored = false): JsonObject {
   const result: JsonObject = {};
   for (const field of schema.fields.values()) {
     const item = Object.hasOwn(value, field.name) ? value[field.name] : undefined;
     // In a custom resource null is a value like others: its schema has said whether the field may have it.
     const absent = item === undefined || (item === null && schema.name !== '');
-    const canonical = absent ? zeroOf(field) : canonicalValue(item, field.schema);
+    const canonical = absent ? zeroOf(field) : canonicalValue(item, field.schema, stored);
+    if (stored && field.zero === 'emit' && isEmptyList(canonical) && schema.name !== '') {
+      result[field.name] = null;
+      continue;
+    }
     if (canonical === undefined || (field.zero === 'drop' && isZero(canonical, field.schema))) continue;
     result[field.name] = canonical;
   }
@@ -25,17 +32,17 @@ export function canonicalize(value: JsonObject, schema: StructSchema): JsonObjec
   return result;
 }
 
-function canonicalValue(value: Json, schema: Schema): Json {
+function canonicalValue(value: Json, schema: Schema, stored: boolean): Json {
   switch (schema.kind) {
     case 'struct':
-      return isJsonObject(value) ? canonicalize(value, schema) : value;
+      return isJsonObject(value) ? canonicalize(value, schema, stored) : value;
     case 'list':
-      return Array.isArray(value) ? value.map((item) => canonicalValue(item, schema.items)) : value;
+      return Array.isArray(value) ? value.map((item) => canonicalValue(item, schema.items, stored)) : value;
     case 'map': {
       if (!isJsonObject(value)) return value;
       const result: JsonObject = {};
       for (const key of Object.keys(value).sort())
-        setKey(result, key, canonicalValue(value[key] ?? null, schema.values));
+        setKey(result, key, canonicalValue(value[key] ?? null, schema.values, stored));
       return result;
     }
     default:
@@ -74,3 +81,5 @@ function isZero(value: Json, schema: Schema): boolean {
   if (Array.isArray(value)) return value.length === 0;
   return schema.kind === 'map' && isJsonObject(value) && Object.keys(value).length === 0;
 }
+
+const isEmptyList = (value: Json | undefined): boolean => Array.isArray(value) && value.length === 0;

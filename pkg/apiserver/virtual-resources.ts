@@ -1,4 +1,5 @@
 import { schemaOf } from '../api/facts.ts';
+import type { TokenRequest } from '../api/generated/authentication-v1.ts';
 import {
   bindings,
   componentStatuses,
@@ -13,7 +14,7 @@ import {
 import type { KubeObject, ResourceType } from '../api/types.ts';
 import { type ActionCall, type Descriptor, describe } from '../registry/descriptor.ts';
 import type { Authenticator } from './authn/authenticator.ts';
-import type { TokenIssuer } from './authn/token-issuer.ts';
+import { DEFAULT_EXPIRATION_SECONDS, type TokenIssuer } from './authn/token-issuer.ts';
 import { requestToken, type TokenObjects } from './authn/token-request.ts';
 import { reviewSelfSubject, reviewToken } from './authn/token-review.ts';
 import {
@@ -73,6 +74,10 @@ export function withTokenSubresource(descriptor: Descriptor, issuer: TokenIssuer
         version: 'v1',
         kind: 'TokenRequest',
         schema: schemaOf('authentication.v1.TokenRequest'),
+        defaults(body) {
+          const { spec } = body as unknown as TokenRequest;
+          spec.expirationSeconds ??= DEFAULT_EXPIRATION_SECONDS;
+        },
         run: async (call) => requestToken(call, issuer, objects),
       },
     },

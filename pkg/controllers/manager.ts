@@ -26,6 +26,7 @@ import { createResourceQuotaController } from './resourcequota/resourcequota.ts'
 import { createRootCAPublisher } from './root-ca.ts';
 import { createServiceAccountController } from './serviceaccount.ts';
 import { createStatefulSetController } from './statefulset/statefulset.ts';
+import { createClaimProtectionController, createVolumeProtectionController } from './storage-protection.ts';
 import { createTTLAfterFinishedController } from './ttl-after-finished.ts';
 
 export interface ControllerManagerOptions {
@@ -76,6 +77,8 @@ export function createControllerManager(options: ControllerManagerOptions): Comp
     createEndpointsController(as('endpoint-controller')),
     createGarbageCollector(as('garbage-collector-controller', 'generic-garbage-collector'), options.metadata),
     createPodGarbageCollector(as('pod-garbage-collector')),
+    createClaimProtectionController(as('persistentvolumeclaim-protection-controller', 'pvc-protection-controller')),
+    createVolumeProtectionController(as('persistentvolume-protection-controller', 'pv-protection-controller')),
   ];
   return {
     name: 'controller-manager',

@@ -72,6 +72,10 @@ export interface ActionSubresource {
   readonly version: string;
   readonly kind: string;
   readonly schema: StructSchema;
+  /** Older versions of the kind that are taken all the same. */
+  readonly olderVersions?: readonly string[];
+  /** Fills in what the body leaves out. */
+  defaults?(body: JsonObject): void;
   run(call: ActionCall): Promise<object>;
 }
 
@@ -172,6 +176,10 @@ export interface Descriptor<T extends KubeObject = KubeObject> {
   /** Field selectors beyond metadata.name and metadata.namespace. */
   readonly selectableFields: Readonly<Record<string, FieldReader<T>>>;
   readonly columns: readonly Column<T>[];
+  /** What a table says of an object's row (`Completed`). */
+  rowConditions?(object: T): readonly object[] | undefined;
+  /** Told to who deletes without saying what becomes of dependents. */
+  readonly deleteWarning?: string;
   /** The grace period of a DELETE in seconds; 0 deletes at once. Pods only. */
   deletionGrace?(object: T, requested: number | undefined): number;
   /** A DELETE that leaves dependents as they are unless told otherwise (upstream: ReplicationController, Job v1beta). */

@@ -52,6 +52,9 @@ export interface ControlPlaneOptions {
 }
 
 /** Datastore, API server and what they need to be of use: everything of a server but controllers and node. */
+/** What clients are told of when the system is to choose a port, which is known only once the server listens. */
+const DEFAULT_PORT = 6443;
+
 export class ControlPlane implements Component {
   readonly name = 'control-plane';
   readonly #options: ControlPlaneOptions;
@@ -135,7 +138,7 @@ export class ControlPlane implements Component {
       ensureKubernetesService(own, {
         clusterIP: formatAddress(addressAt(this.#options.serviceCIDR, 1n)),
         address: this.#options.advertiseAddress,
-        port: this.#options.port,
+        port: this.#options.port || DEFAULT_PORT,
       }),
     ]);
     const expiry = new EventExpiry(own, clock, log.child('event-expiry'));

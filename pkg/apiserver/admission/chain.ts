@@ -1,6 +1,7 @@
 import type { Authorization } from '../authz/authorization.ts';
 import type { Store } from '../storage/store.ts';
 import { AdmissionChain } from './admission.ts';
+import { defaultIngressClass, defaultStorageClass, storageProtection } from './defaults.ts';
 import { limitRanger } from './limit-ranger.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { defaultTolerationSeconds, priorityAdmission } from './pod-defaults.ts';
@@ -22,9 +23,12 @@ export function defaultAdmission(store: Store, options: AdmissionOptions): Admis
     limitRanger(store),
     serviceAccountAdmission(store),
     taintNodesByCondition,
-    defaultTolerationSeconds,
     priorityAdmission(store),
+    defaultTolerationSeconds,
+    defaultStorageClass(store),
+    storageProtection,
     runtimeClassAdmission(store),
+    defaultIngressClass(store),
     new ServiceAllocation(store, options),
     roleEscalation(options.authorization),
     // Last: what it notes as used should not be refused after it.

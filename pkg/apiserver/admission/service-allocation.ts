@@ -12,6 +12,7 @@ import {
   parseAddress,
   sizeOf,
 } from '../../base/ip.ts';
+import { validateService } from '../../registry/core/validation/service.ts';
 import type { Store } from '../storage/store.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
 
@@ -45,10 +46,14 @@ export class ServiceAllocation implements AdmissionPlugin {
     const service = attributes.object as Service;
     const old = attributes.old as Service | undefined;
     this.#keep(service, old);
-    if (service.spec.type !== 'ExternalName') {
-      this.#allocateIP(service, old);
-      this.#allocateNodePorts(service);
+    if (service.spec.type === 'ExternalName') {
+      dropAllocations(service, old);
+      return;
     }
+    // What is going to be refused gets nothing.
+    if (!validateService(withFamilies(service)).next().done) return;
+    this.#allocateIP(service, old);
+    this.#allocateNodePorts(service, old);
     setFamilies(service);
   };
 
@@ -117,8 +122,9 @@ export class ServiceAllocation implements AdmissionPlugin {
     return undefined;
   }
 
-  #allocateNodePorts(service: Service): void {
+  #allocateNodePorts(service: Service, old: Service | undefined): void {
     const { spec } = service;
+    const own = new Set((old?.spec.ports ?? []).map(({ protocol, nodePort }) => portKey(protocol, nodePort ?? 0)));
     if (!usesNodePorts(spec.type)) return;
     if (spec.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts === false) return;
     const { first, last } = this.#options.nodePorts;
@@ -127,6 +133,7 @@ export class ServiceAllocation implements AdmissionPlugin {
       for (const port of other.spec.ports ?? []) if (port.nodePort) taken.add(portKey(port.protocol, port.nodePort));
     }
     for (const [index, port] of (spec.ports ?? []).entries()) {
+      if (port.nodePort && own.has(portKey(port.protocol, port.nodePort))) continue;
       if (port.nodePort) {
         const path = `spec.ports[${index}].nodePort`;
         const refuse = (text: string): Error =>
@@ -176,12 +183,21 @@ const usesNodePorts = (type: string | undefined): boolean => type === 'NodePort'
 
 const portKey = (protocol: string | undefined, port: number): string => `${protocol || 'TCP'}/${port}`;
 
+/** A Service that becomes a mere name gives back what it was given, unless its writer asks for something new. */
+function dropAllocations({ spec }: Service, old: Service | undefined): void {
+  if (old === undefined || old.spec.type === 'ExternalName' || spec.clusterIP !== old.spec.clusterIP) return;
+  for (const key of ['clusterIP', 'clusterIPs', 'ipFamilies', 'ipFamilyPolicy'] as const) delete spec[key];
+}
+
+/** The Service as validation will see it. */
+const withFamilies = (service: Service): Service => {
+  const copy = structuredClone(service);
+  setFamilies(copy);
+  return copy;
+};
+
 /** The fields derived from the cluster IP; one family until dual-stack comes. */
 function setFamilies({ spec }: Service): void {
-  if (spec.type === 'ExternalName') {
-    for (const key of ['clusterIP', 'clusterIPs', 'ipFamilies', 'ipFamilyPolicy'] as const) delete spec[key];
-    return;
-  }
   if (spec.clusterIP) spec.clusterIPs = [spec.clusterIP];
   spec.ipFamilies ??= ['IPv4'];
   spec.ipFamilyPolicy ??= 'SingleStack';

@@ -52,13 +52,19 @@ export class Connector {
   async serve(exchange: Exchange, descriptor: Descriptor): Promise<void> {
     const { info } = exchange;
     switch (info.subresource) {
-      case 'log':
-        return this.#forward(exchange, this.#logTarget(info, exchange.query), kubeletRefusal);
+      case 'log': {
+        const target = this.#logTarget(info, exchange.query);
+        if (target !== undefined) return this.#forward(exchange, target, kubeletRefusal);
+        exchange.response.writeHead(204).end();
+        return;
+      }
       case 'proxy': {
         const target = proxyTarget(this.#store, descriptor, info, exchange.request.url ?? '/');
         return this.#forward(exchange, target);
       }
       default:
+        // What is wrong with the request itself is told first.
+        this.#streamTarget(info, exchange.query);
         throw statusErrors.badRequest('Upgrade request required');
     }
   }
@@ -91,13 +97,14 @@ export class Connector {
 
   #streamTarget(info: RequestInfo, query: URLSearchParams): ProxyTarget {
     const pod = this.#pod(info);
-    const base = `https://${this.#kubeletOf(pod)}`;
     const place = `${pod.metadata.namespace}/${pod.metadata.name}`;
     if (info.subresource === 'portforward') {
+      const base = `https://${this.#kubeletOf(pod)}`;
       const ports = new URLSearchParams(query.getAll('ports').map((port): [string, string] => ['port', port]));
       return { url: new URL(`${base}/portForward/${place}?${ports}`), kubelet: true };
     }
     const container = podContainer(pod, query.get('container') ?? undefined);
+    const base = `https://${this.#kubeletOf(pod)}`;
     const { phase } = pod.status;
     if (phase === 'Succeeded' || phase === 'Failed') {
       throw statusErrors.badRequest(`cannot exec into a container in a completed pod; current phase is ${phase}`);
@@ -115,10 +122,12 @@ export class Connector {
     return { url: new URL(`${base}/${info.subresource}/${place}/${container}?${sent}`), kubelet: true };
   }
 
-  #logTarget(info: RequestInfo, query: URLSearchParams): ProxyTarget {
+  /** Undefined while the Pod has no node, and so no logs. */
+  #logTarget(info: RequestInfo, query: URLSearchParams): ProxyTarget | undefined {
+    const sent = kubeletLogQuery(query, info.name);
     const pod = this.#pod(info);
     const container = podContainer(pod, query.get('container') ?? undefined);
-    const sent = kubeletLogQuery(query);
+    if (!pod.spec.nodeName) return undefined;
     const base = `https://${this.#kubeletOf(pod)}`;
     const { namespace, name } = pod.metadata;
     return { url: new URL(`${base}/containerLogs/${namespace}/${name}/${container}?${sent}`), kubelet: true };

@@ -1,5 +1,8 @@
 import type { Pod } from '../../api/generated/core-v1.ts';
+import { type FieldError, fieldError } from '../../apimachinery/field-error.ts';
+import { FieldPath } from '../../apimachinery/field-path.ts';
 import { statusErrors } from '../../apimachinery/status-error.ts';
+import { nonNegative } from '../../registry/validation/rules.ts';
 
 /** The container a log, exec or attach request is about; throws BadRequest when it has to be named and is not. */
 export function podContainer(pod: Pod, asked: string | undefined): string {
@@ -38,26 +41,27 @@ const LOG_OPTIONS = [
 ];
 
 /** The query the kubelet's /containerLogs takes; throws BadRequest or Invalid for malformed options. */
-export function kubeletLogQuery(query: URLSearchParams): URLSearchParams {
+export function kubeletLogQuery(query: URLSearchParams, podName: string): URLSearchParams {
   const sent = new URLSearchParams();
   for (const name of LOG_OPTIONS) {
     const value = query.get(name);
     if (value !== null && value !== '') sent.set(name, value);
   }
-  for (const name of ['sinceSeconds', 'tailLines', 'limitBytes']) {
+  const errors: FieldError[] = [];
+  for (const name of ['tailLines', 'limitBytes', 'sinceSeconds']) {
     const value = sent.get(name);
     if (value === null) continue;
     if (!/^-?\d+$/.test(value)) {
       throw statusErrors.badRequest(`strconv.ParseInt: parsing ${JSON.stringify(value)}: invalid syntax`);
     }
-    const least = name === 'tailLines' ? 0 : 1;
-    if (Number(value) < least) {
-      throw statusErrors.custom(
-        422,
-        'Invalid',
-        `PodLogOptions "" is invalid: ${name}: Invalid value: ${value}: must be greater than or equal to ${least}`,
-      );
-    }
+    const count = Number(value);
+    if (name === 'tailLines') errors.push(...nonNegative(FieldPath.of(name), count));
+    else if (count < 1) errors.push(fieldError.invalid(name, count, 'must be greater than 0'));
   }
+  if (sent.has('sinceSeconds') && sent.has('sinceTime')) {
+    // Upstream's path of the options as a whole.
+    errors.push(fieldError.forbidden('[]', 'at most one of `sinceTime` or `sinceSeconds` may be specified'));
+  }
+  if (errors.length > 0) throw statusErrors.invalid({ group: '', kind: 'PodLogOptions' }, podName, errors);
   return sent;
 }

@@ -72,7 +72,9 @@ export function rowObject(exchange: Exchange): RowObject {
   const asked = exchange.query.get('includeObject') ?? '';
   if (asked === '' || asked === 'Metadata') return 'Metadata';
   if (asked === 'Object' || asked === 'None') return asked;
-  throw statusErrors.badRequest(`unrecognized includeObject value: ${JSON.stringify(asked)}`);
+  throw statusErrors.badRequest(
+    `Unable to convert to Table as requested: includeObject: Invalid value: ${JSON.stringify(asked)}: must be 'Metadata', 'Object', 'None', or empty`,
+  );
 }
 
 /** GET of a collection. */

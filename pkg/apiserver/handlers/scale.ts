@@ -2,21 +2,24 @@ import { schemaOf } from '../../api/facts.ts';
 import type { Scale } from '../../api/generated/autoscaling-v1.ts';
 import type { Json, JsonObject } from '../../api/schema.ts';
 import type { KubeObject } from '../../api/types.ts';
+import { apiVersionOf } from '../../api/types.ts';
 import { fieldError } from '../../apimachinery/field-error.ts';
 import { isJsonObject } from '../../apimachinery/json.ts';
 import { getPath, setPath } from '../../apimachinery/json-path.ts';
 import { formatLabelSelector, labelMapMatcher } from '../../apimachinery/labels.ts';
 import { applyJsonPatch } from '../../apimachinery/patch/json-patch.ts';
 import { applyMergePatch } from '../../apimachinery/patch/merge-patch.ts';
-import { statusErrors } from '../../apimachinery/status-error.ts';
+import { isStatusReason, statusErrors } from '../../apimachinery/status-error.ts';
 import type { Descriptor, ScaleSubresource } from '../../registry/descriptor.ts';
+import { scaleColumns } from '../../registry/scale.ts';
 import type { ApiCore } from '../api-core.ts';
 import { decodeObject, mediaTypeOf, parsePatch, typedObject } from '../http/codec.ts';
 import { type Exchange, readBody, sendDocument } from '../http/exchange.ts';
 import { negotiate } from '../http/negotiate.ts';
-import { objectOf } from '../http/representation.ts';
+import { objectOf, tableOf } from '../http/representation.ts';
 import { parseWriteOptions, type WriteOptions } from '../http/request-options.ts';
-import { writeRequest } from './write.ts';
+import { rowObject } from './read.ts';
+import { appliedDocument, writeRequest } from './write.ts';
 
 const SCALE_SCHEMA = schemaOf('autoscaling.v1.Scale');
 
@@ -27,8 +30,20 @@ export function handleScaleGet(
   subresource: ScaleSubresource,
   core: ApiCore,
 ): void {
-  const stored = core.operations.get({ descriptor, namespace: exchange.info.namespace }, exchange.info.name);
-  sendScale(exchange, scaleOf(objectOf(descriptor, stored), subresource));
+  const { info } = exchange;
+  try {
+    const stored = core.operations.get({ descriptor, namespace: info.namespace }, info.name);
+    sendScale(exchange, scaleOf(objectOf(descriptor, stored), subresource));
+  } catch (error) {
+    throw ofScale(error, descriptor, info.name);
+  }
+}
+
+/** Without the object there is no scale of it either. */
+function ofScale(error: unknown, { type: { group, resource } }: Descriptor, name: string): unknown {
+  return isStatusReason(error, 'NotFound')
+    ? statusErrors.notFound({ group, resource: `${resource}/scale` }, name)
+    : error;
 }
 
 /** PUT of `…/scale`. */
@@ -56,9 +71,14 @@ export async function handleScalePatch(
   subresource: ScaleSubresource,
   core: ApiCore,
 ): Promise<void> {
-  const options = parseWriteOptions(exchange.query, 'PatchOptions');
   const type = mediaTypeOf(exchange.request);
+  const isApply = type.startsWith('application/apply-patch+');
+  const options = parseWriteOptions(exchange.query, 'PatchOptions', isApply ? 'apply' : 'other');
   const body = await readBody(exchange.request);
+  if (isApply) {
+    await applyScale(exchange, descriptor, subresource, core, body, options);
+    return;
+  }
   const patch = parsePatch(body);
   await writeScale(exchange, descriptor, subresource, core, options, (live) => {
     const before = scaleOf(live, subresource) as unknown as JsonObject;
@@ -67,6 +87,53 @@ export async function handleScalePatch(
       type === 'application/json-patch+json' ? applyJsonPatch(before, patch) : applyMergePatch(before, patch);
     return typedObject(exchange, scaleDescriptor(descriptor), after, options.fieldValidation) as Scale;
   });
+}
+
+/** Server-side apply to the Scale: its replicas are applied to the object behind it. */
+async function applyScale(
+  exchange: Exchange,
+  descriptor: Descriptor,
+  subresource: ScaleSubresource,
+  core: ApiCore,
+  body: Buffer,
+  options: WriteOptions,
+): Promise<void> {
+  const scale = scaleDescriptor(descriptor);
+  const applied = typedObject(
+    exchange,
+    scale,
+    appliedDocument(exchange, scale, body, options.fieldValidation),
+    options.fieldValidation,
+  ) as Scale;
+  const { info } = exchange;
+  const target = { descriptor, namespace: info.namespace, subresource: 'scale' };
+  const request = writeRequest(exchange, options);
+  const { kind } = descriptor.type;
+  const config: JsonObject = { apiVersion: apiVersionOf(descriptor.type), kind, metadata: { name: info.name } };
+  if (applied.spec.replicas !== undefined)
+    setPath(config, subresource.specReplicas, checkedReplicas(applied, info.name));
+  try {
+    const stored = await core.operations.update(
+      target,
+      info.name,
+      (live) => {
+        const merged = core.managedFields.apply(target, live, config, request, options.force ?? false);
+        return core.typed(descriptor, merged);
+      },
+      request,
+      { applied: true },
+    );
+    sendScale(exchange, scaleOf(objectOf(descriptor, stored), subresource));
+  } catch (error) {
+    throw ofScale(error, descriptor, info.name);
+  }
+}
+
+function checkedReplicas({ spec }: Scale, name: string): number {
+  const replicas = spec.replicas ?? 0;
+  if (replicas >= 0) return replicas;
+  const error = fieldError.invalid('spec.replicas', replicas, 'must be greater than or equal to 0');
+  throw statusErrors.invalid({ group: 'autoscaling', kind: 'Scale' }, name, [error]);
 }
 
 async function writeScale(
@@ -84,12 +151,7 @@ async function writeScale(
     info.name,
     (live, draft) => {
       const scale = submitted(live);
-      const replicas = scale.spec.replicas ?? 0;
-      if (replicas < 0) {
-        const error = fieldError.invalid('spec.replicas', replicas, 'must be greater than or equal to 0');
-        throw statusErrors.invalid({ group: 'autoscaling', kind: 'Scale' }, info.name, [error]);
-      }
-      setPath(draft as unknown as JsonObject, subresource.specReplicas, replicas);
+      setPath(draft as unknown as JsonObject, subresource.specReplicas, checkedReplicas(scale, info.name));
       draft.metadata.resourceVersion = scale.metadata.resourceVersion || draft.metadata.resourceVersion;
       return draft;
     },
@@ -128,7 +190,19 @@ function selectorText(selector: Json | undefined): string {
 }
 
 function sendScale(exchange: Exchange, scale: Scale): void {
-  sendDocument(exchange, scale, { mediaType: negotiate(exchange.request.headers.accept, false).mediaType });
+  const { mediaType, as } = negotiate(exchange.request.headers.accept, false);
+  if (as?.kind !== 'Table') {
+    sendDocument(exchange, scale, { mediaType });
+    return;
+  }
+  const { resourceVersion } = scale.metadata;
+  const table = tableOf({ columns: scaleColumns }, [scale], {
+    apiVersion: as.apiVersion,
+    metadata: { resourceVersion },
+    includeObject: rowObject(exchange),
+    now: Date.now(),
+  });
+  sendDocument(exchange, table, { mediaType });
 }
 
 function scaleDescriptor(descriptor: Descriptor): Descriptor {

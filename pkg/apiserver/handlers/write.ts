@@ -276,7 +276,8 @@ async function handleApply(
   }
 }
 
-function appliedDocument(
+/** The configuration of a server-side apply, which has to name its kind. */
+export function appliedDocument(
   exchange: Exchange,
   descriptor: Descriptor,
   body: Buffer,
@@ -322,6 +323,9 @@ export async function handleDelete(
 ): Promise<void> {
   const { mediaType } = negotiate(exchange.request.headers.accept, descriptor.custom);
   const options = await deleteOptions(exchange);
+  if (descriptor.deleteWarning !== undefined && options.propagationPolicy === undefined) {
+    exchange.warnings.push(descriptor.deleteWarning);
+  }
   const { removed, stored } = await operations.delete(targetOf(exchange, descriptor), exchange.info.name, {
     user: exchange.user,
     ...options,
@@ -368,13 +372,32 @@ export async function handleAction(exchange: Exchange, descriptor: Descriptor, c
   const { mediaType } = negotiate(exchange.request.headers.accept, descriptor.custom);
   const body = await readBody(exchange.request);
   const shape = shapeDescriptor(descriptor, action ?? { ...descriptor.type, schema: descriptor.schema });
-  const document = decodeDocument(exchange, shape, body, options.fieldValidation);
+  const document = actionDocument(exchange, shape, body, options.fieldValidation, action?.olderVersions ?? []);
   const typed = typedObject(exchange, shape, document, options.fieldValidation) as unknown as JsonObject;
+  action?.defaults?.(typed);
   trackReview(exchange, shape, core, typed, options);
   const call = core.actionCall(info.name, info.namespace, typed, exchange.user, options.dryRun);
   const answer = action === undefined ? descriptor.virtual?.(call) : action.run(call);
   if (answer === undefined) throw statusErrors.methodNotAllowed();
   sendDocument(exchange, await answer, { code: 201, mediaType });
+}
+
+/** The body of an action, in the version it is named in or in an older one. */
+function actionDocument(
+  exchange: Exchange,
+  shape: Descriptor,
+  body: Buffer,
+  validation: FieldValidation,
+  olderVersions: readonly string[],
+): JsonObject {
+  try {
+    return decodeDocument(exchange, shape, body, validation);
+  } catch (error) {
+    const [older, ...rest] = olderVersions;
+    if (older === undefined) throw error;
+    const version = { ...shape, type: { ...shape.type, version: older } };
+    return actionDocument(exchange, version, body, validation, rest);
+  }
 }
 
 /** Reviews and token requests come back with what the client sent, managedFields included. */

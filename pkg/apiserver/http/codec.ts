@@ -1,4 +1,4 @@
-import { schemaOf } from '../../api/facts.ts';
+import { schemaOf, typeNames } from '../../api/facts.ts';
 import type { Json, JsonObject } from '../../api/schema.ts';
 import type { KubeObject } from '../../api/types.ts';
 import { apiVersionOf } from '../../api/types.ts';
@@ -16,7 +16,7 @@ import { decodeProtobuf, type Envelope, openEnvelope } from '../../apimachinery/
 import { WireError } from '../../apimachinery/protobuf/wire.ts';
 import { StatusError, statusErrors } from '../../apimachinery/status-error.ts';
 import { parseYaml } from '../../apimachinery/yaml.ts';
-import type { Descriptor } from '../../registry/descriptor.ts';
+import { type Descriptor, factsGroup } from '../../registry/descriptor.ts';
 import type { Exchange, Request } from './exchange.ts';
 import { JSON_TYPE, MEDIA_TYPES, PROTOBUF_TYPE, YAML_TYPE } from './negotiate.ts';
 import type { FieldValidation } from './request-options.ts';
@@ -142,10 +142,27 @@ function checkKind(document: JsonObject, descriptor: Descriptor): void {
     );
   }
   if (apiVersion !== undefined && apiVersion !== '' && apiVersion !== apiVersionOf(type)) {
+    const given = String(apiVersion);
+    if (!descriptor.custom && !isBuiltIn(given, type.kind)) {
+      throw cannotHandleIn(
+        type.kind,
+        given.split('/').at(-1) ?? '',
+        `no kind ${JSON.stringify(type.kind)} is registered for version ${JSON.stringify(given)} in scheme "pkg/api/legacyscheme/scheme.go:30"`,
+      );
+    }
     throw statusErrors.badRequest(
       `the API version in the data (${String(apiVersion)}) does not match the expected API version (${apiVersionOf(type)})`,
     );
   }
+}
+
+const cannotHandleIn = (kind: string, version: string, message: string): Error =>
+  statusErrors.badRequest(`${kind} in version ${JSON.stringify(version)} cannot be handled as a ${kind}: ${message}`);
+
+/** Whether there is a built-in kind of this name in this version of its group. */
+function isBuiltIn(apiVersion: string, kind: string): boolean {
+  const [version = '', group = ''] = apiVersion.split('/').reverse();
+  return typeNames.includes(`${factsGroup(group)}.${version}.${kind}`);
 }
 
 /** The typed object of a document: unknown fields reported and dropped, types checked, defaults applied. */

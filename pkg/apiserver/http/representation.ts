@@ -16,7 +16,9 @@ export function objectBytes(descriptor: Descriptor, stored: StoredObject): Buffe
 export function objectOf(descriptor: Descriptor, stored: StoredObject): KubeObject {
   if (descriptor.storedAs === undefined) return stored.object;
   const { kind } = descriptor.type;
-  return { ...fromStorage(descriptor, stored.object), kind, apiVersion: apiVersionOf(descriptor.type) };
+  // Kind and version come first, as listBytes expects.
+  const { kind: _k, apiVersion: _v, ...rest } = fromStorage(descriptor, stored.object);
+  return { kind, apiVersion: apiVersionOf(descriptor.type), ...rest };
 }
 
 export interface ListMetadata {
@@ -37,7 +39,7 @@ export function listBytes(descriptor: Descriptor, items: readonly StoredObject[]
   for (const [index, stored] of items.entries()) {
     const bytes = objectBytes(descriptor, stored);
     if (index > 0) parts.push(COMMA);
-    if (descriptor.custom || descriptor.storedAs !== undefined) parts.push(bytes);
+    if (descriptor.custom) parts.push(bytes);
     else parts.push(OPEN, bytes.subarray(prefix));
   }
   parts.push(CLOSE);
@@ -69,11 +71,20 @@ export interface TableOptions {
 }
 
 /** A meta.k8s.io Table of objects, with the cells upstream prints. */
-export function tableOf(descriptor: Descriptor, objects: readonly KubeObject[], options: TableOptions): object {
+export function tableOf(
+  descriptor: Pick<Descriptor, 'columns' | 'rowConditions'>,
+  objects: readonly KubeObject[],
+  options: TableOptions,
+): object {
   const rows = objects.map((object) => {
     const cells = descriptor.columns.map((column) => column.cell(object, options.now));
-    if (options.includeObject === 'None') return { cells, object: null };
-    return { cells, object: options.includeObject === 'Object' ? object : partialMetadata(object, options.apiVersion) };
+    const conditions = descriptor.rowConditions?.(object);
+    const shown = {
+      None: () => null,
+      Object: () => object,
+      Metadata: () => partialMetadata(object, options.apiVersion),
+    }[options.includeObject]();
+    return { cells, ...(conditions === undefined ? {} : { conditions }), object: shown };
   });
   return {
     kind: 'Table',

@@ -28,6 +28,7 @@ export class ManagedFields {
       kind,
     } as Parameters<typeof updateManagedFields>[0]);
     draft.metadata = tracked['metadata'] as unknown as KubeObject['metadata'];
+    forgetScaleTimes(draft.metadata);
   };
 
   /**
@@ -41,7 +42,7 @@ export class ManagedFields {
     request: WriteRequest,
     force: boolean,
   ): JsonObject {
-    return applyConfiguration({
+    const merged = applyConfiguration({
       ...ownerOf(target, request, formatTime(this.#clock.now())),
       live: live as unknown as JsonObject | undefined,
       config: applied,
@@ -49,6 +50,8 @@ export class ManagedFields {
       kind: target.descriptor.type.kind,
       force,
     });
+    forgetScaleTimes(merged['metadata'] as unknown as KubeObject['metadata']);
+    return merged;
   }
 }
 
@@ -73,4 +76,9 @@ function resetFields(descriptor: Target['descriptor'], subresource: string | und
   }
   const part = descriptor.subresources[subresource];
   return part?.type === 'part' ? fieldSetOf(...part.resets) : NONE;
+}
+
+/** Upstream's scale handler carries no times over. */
+function forgetScaleTimes({ managedFields }: KubeObject['metadata']): void {
+  for (const entry of managedFields ?? []) if (entry.subresource === 'scale') delete entry.time;
 }

@@ -2,7 +2,7 @@ import type { OwnerReference } from '../../api/generated/meta-v1.ts';
 import type { Json } from '../../api/schema.ts';
 import type { KubeObject } from '../../api/types.ts';
 import { semanticEqual } from '../../apimachinery/deep-equal.ts';
-import { type FieldError, fieldError, goStringSlice } from '../../apimachinery/field-error.ts';
+import { type FieldError, fieldError, goStringSlice, Verbatim } from '../../apimachinery/field-error.ts';
 import { FieldPath } from '../../apimachinery/field-path.ts';
 import { validateLabels } from '../../apimachinery/labels.ts';
 import { isDns1123Label, isQualifiedName } from '../../apimachinery/names.ts';
@@ -84,7 +84,7 @@ function validateMetadataMaps(object: KubeObject): FieldError[] {
 function validateFinalizers(object: KubeObject): FieldError[] {
   const path = METADATA.child('finalizers');
   const names = object.metadata.finalizers ?? [];
-  const errors = names.flatMap((name) => validateFinalizerName(name, path));
+  const errors = names.flatMap((name, index) => validateFinalizerName(name, path, path.index(index)));
   if (names.includes('orphan') && names.includes('foregroundDeletion')) {
     errors.push(fieldError.invalid(path, names, 'finalizer orphan and foregroundDeletion cannot be both set'));
   }
@@ -92,10 +92,10 @@ function validateFinalizers(object: KubeObject): FieldError[] {
 }
 
 /** Upstream's core ValidateFinalizerName: qualified, with a domain unless it is one of the API's own. */
-export function validateFinalizerName(name: string, path: FieldPath): FieldError[] {
+export function validateFinalizerName(name: string, path: FieldPath, item = path): FieldError[] {
   const errors = isQualifiedName(name).map((text) => fieldError.invalid(path, name, text));
   if (errors.length === 0 && !name.includes('/') && !STANDARD_FINALIZERS.has(name)) {
-    errors.push(fieldError.invalid(path, name, 'name is neither a standard finalizer name nor is it fully qualified'));
+    errors.push(fieldError.invalid(item, name, 'name is neither a standard finalizer name nor is it fully qualified'));
   }
   return errors;
 }
@@ -117,7 +117,7 @@ function validateOwners(owners: readonly OwnerReference[], path: FieldPath): Fie
     const current = `${owner.kind}/${owner.name}`;
     if (controller !== undefined) {
       const text = `Only one reference can have Controller set to true. Found "true" in references for ${controller} and ${current}`;
-      errors.push(fieldError.invalid(path, owners as unknown as Json, text));
+      errors.push(fieldError.invalid(path, new Verbatim(`[]v1.OwnerReference${JSON.stringify({ ...owners })}`), text));
     } else controller = current;
   }
   return errors;

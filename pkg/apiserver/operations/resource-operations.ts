@@ -339,7 +339,7 @@ export function fromStorage(descriptor: Descriptor, object: KubeObject): KubeObj
 
 /** The object in the one form in which equal objects have equal bytes. */
 function storedForm(descriptor: Descriptor, object: KubeObject): KubeObject {
-  return canonicalize(object as unknown as JsonObject, descriptor.schema) as unknown as KubeObject;
+  return canonicalize(object as unknown as JsonObject, descriptor.schema, true) as unknown as KubeObject;
 }
 
 function checkNamespace(object: KubeObject, namespace: string | undefined): void {

@@ -37,6 +37,8 @@ function durationText({ status }: Job, now: number): string {
 export const job = describe<Job>(jobs, {
   categories: ['all'],
   orphansByDefault: true,
+  deleteWarning:
+    'child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning',
   validate: validateJob,
   validateUpdate: validateJobUpdate,
   columns: [

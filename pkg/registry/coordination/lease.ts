@@ -28,7 +28,7 @@ export const lease = describe<Lease>(leases, {
       name: 'Holder',
       type: 'string',
       doc: ['coordination.v1.LeaseSpec', 'holderIdentity'],
-      cell: ({ spec }) => spec.holderIdentity ?? '<unset>',
+      cell: ({ spec }) => spec.holderIdentity ?? '',
     },
     ageColumn,
   ],

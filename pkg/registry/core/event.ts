@@ -52,8 +52,8 @@ export const event = describe<Event>(events, {
       type: 'string',
       description: 'The component reporting this event. Should be a short machine understandable string.',
       priority: 1,
-      cell: ({ source: { component, host }, reportingComponent }) =>
-        [component || reportingComponent, host].filter(Boolean).join(', '),
+      cell: ({ source: { component, host }, reportingComponent, reportingInstance }) =>
+        [component || reportingComponent, host || reportingInstance].filter(Boolean).join(', '),
     },
     {
       name: 'Message',

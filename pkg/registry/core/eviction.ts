@@ -23,6 +23,7 @@ export const eviction: ActionSubresource = {
   version: 'v1',
   kind: 'Eviction',
   schema: schemaOf('policy.v1.Eviction'),
+  olderVersions: ['v1beta1'],
   async run(call) {
     const { name, namespace, registry, now, dryRun } = call;
     const body = call.body as unknown as Eviction;

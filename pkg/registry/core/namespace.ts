@@ -13,6 +13,9 @@ export const namespace = describe<Namespace>(namespaces, {
   verbs: ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch'],
   validateName: nameIsDnsLabel,
   returnsDeleted: true,
+  defaults({ metadata }) {
+    if (metadata.name) metadata.labels = { ...metadata.labels, [NAME_LABEL]: metadata.name };
+  },
   prepareForCreate(draft) {
     draft.spec = { ...draft.spec, finalizers: [...new Set([...(draft.spec.finalizers ?? []), FINALIZER])] };
     draft.status = { phase: 'Active' };

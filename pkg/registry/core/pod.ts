@@ -34,10 +34,12 @@ const binding: ActionSubresource = {
   schema: schemaOf('core.v1.Binding'),
   async run({ name, namespace, body, now, registry, dryRun }) {
     const { target, metadata } = body as unknown as Binding;
+    // Upstream does not classify these two.
     if (target.kind && target.kind !== 'Node') {
-      throw statusErrors.badRequest(`invalid binding target kind ${target.kind}`);
+      const value = JSON.stringify(target.kind);
+      throw statusErrors.unclassified(`target.kind: Unsupported value: ${value}: supported values: "Node", "<empty>"`);
     }
-    if (!target.name) throw statusErrors.badRequest('binding target name is required');
+    if (!target.name) throw statusErrors.unclassified('target.name: Required value');
     const assign = (pod: Pod): void => {
       const refuse = (text: string): Error =>
         statusErrors.conflict({ group: '', resource: 'pods/binding' }, name, text);
@@ -131,11 +133,22 @@ const columns: readonly Column<Pod>[] = [
   },
 ];
 
+/** Clients may show the rows of Pods that have ended in another way. */
+const COMPLETED: Readonly<Record<string, readonly object[]>> = {
+  Succeeded: [completed('Succeeded', 'The pod has completed successfully.')],
+  Failed: [completed('Failed', 'The pod failed.')],
+};
+
+function completed(reason: string, message: string): object {
+  return { type: 'Completed', status: 'True', reason, message };
+}
+
 export const pod = describe<Pod>(pods, {
   shortNames: ['po'],
   categories: ['all'],
   returnsDeleted: true,
   columns,
+  rowConditions: ({ status }) => COMPLETED[status.phase ?? ''],
   defaults: (draft) => defaultPod(draft.spec),
   prepareForCreate(draft, context) {
     draft.status = { phase: 'Pending', qosClass: qosClass(draft) };

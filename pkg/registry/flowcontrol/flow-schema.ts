@@ -7,7 +7,6 @@ import { validateFlowSchema } from './flow-schema-validation.ts';
 const DEFAULT_PRECEDENCE = 1000;
 
 export const flowSchema = describe<FlowSchema>(flowSchemas, {
-  allowUnconditionalUpdate: false,
   defaults({ spec }) {
     spec.matchingPrecedence ||= DEFAULT_PRECEDENCE;
   },

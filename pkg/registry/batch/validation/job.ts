@@ -23,20 +23,23 @@ const COUNTS = [
 
 /** Upstream's ValidateJob. */
 export function* validateJob(job: Job): Findings {
-  const { spec } = job;
   yield* validateGeneratedSelector(job);
+  yield* validateSelectorAndSpec(job);
+}
+
+function* validateSelectorAndSpec({ spec }: Job): Findings {
   const selector = SPEC.child('selector');
-  yield* validateJobSpec(spec, SPEC);
+  const wrong = validateLabelSelector(spec.selector, selector);
   if (spec.selector === undefined) yield fieldError.required(selector);
-  else {
-    const wrong = validateLabelSelector(spec.selector, selector);
-    yield* wrong;
-    const labels = spec.template.metadata?.labels;
-    if (wrong.length === 0 && !labelMatcher(spec.selector).matches(labels)) {
-      const at = SPEC.child('template', 'metadata', 'labels');
-      yield fieldError.invalid(at, goStringMap(labels), '`selector` does not match template `labels`');
-    }
+  else yield* wrong;
+  const labels = spec.template.metadata?.labels;
+  // Without a selector nothing is looked for, so nothing matches.
+  const matches = spec.selector !== undefined && wrong.length === 0 && labelMatcher(spec.selector).matches(labels);
+  if (wrong.length === 0 && !matches) {
+    const at = SPEC.child('template', 'metadata', 'labels');
+    yield fieldError.invalid(at, goStringMap(labels), '`selector` does not match template `labels`');
   }
+  yield* validateJobSpec(spec, SPEC);
 }
 
 /** The labels that tell a Job's Pods apart are the server's own. */
@@ -127,7 +130,10 @@ function* validateReplacementPolicy({ podReplacementPolicy, podFailurePolicy }: 
 }
 
 /** Upstream's ValidateJobUpdate: what counts as done, and by which Pods, is fixed. */
-export function* validateJobUpdate({ spec }: Job, old: Job): Findings {
+export function* validateJobUpdate(job: Job, old: Job): Findings {
+  const { spec } = job;
+  // Upstream judges the spec once more here; clients see each finding twice.
+  yield* validateSelectorAndSpec(job);
   const elastic =
     spec.completionMode === 'Indexed' && spec.completions !== undefined && spec.completions === spec.parallelism;
   if (!elastic) yield* unchanged(SPEC.child('completions'), spec.completions, old.spec.completions);

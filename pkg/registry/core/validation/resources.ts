@@ -99,9 +99,17 @@ export function* resourceAmount(name: string, amount: string, path: FieldPath): 
   }
 }
 
-/** A quantity in Go's notation, as far as clients can rely on it. */
+const SCALES: Readonly<Record<string, number>> = { n: -9, u: -6, m: -3, '': 0, k: 3, M: 6, G: 9, T: 12, P: 15, E: 18 };
+
+/** A quantity in Go's notation. */
 export function goQuantity(amount: string): Verbatim {
-  return new Verbatim(`resource.Quantity{s:${JSON.stringify(amount)}}`);
+  const [, digits = '0', suffix = ''] = /^(-?\d+)([a-zA-Z]*)$/.exec(amount) ?? [];
+  const scale = SCALES[suffix];
+  const value = scale === undefined ? parseQuantity(amount).value() : digits;
+  const format = suffix.endsWith('i') ? 'BinarySI' : 'DecimalSI';
+  return new Verbatim(
+    `resource.Quantity{i:resource.int64Amount{value:${value}, scale:${scale ?? 0}}, d:resource.infDecAmount{Dec:(*inf.Dec)(nil)}, s:${JSON.stringify(amount)}, Format:"${format}"}`,
+  );
 }
 
 /** The names of a Pod's claims, for containers to refer to. */

@@ -223,7 +223,7 @@ export function* validateServiceStatus({ spec, status }: Service): Findings {
   const path = FieldPath.of('status', 'loadBalancer', 'ingress');
   const ingress = status.loadBalancer?.ingress ?? [];
   if (spec.type !== 'LoadBalancer' && ingress.length > 0) {
-    yield fieldError.forbidden(path, 'may only be used when `spec.type` is "LoadBalancer"');
+    yield fieldError.forbidden(path, "may only be used when `spec.type` is 'LoadBalancer'");
   }
   for (const [index, point] of ingress.entries()) yield* validateIngressPoint(point, path.index(index));
 }
