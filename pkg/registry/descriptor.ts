@@ -176,6 +176,8 @@ export interface Descriptor<T extends KubeObject = KubeObject> {
   /** Field selectors beyond metadata.name and metadata.namespace. */
   readonly selectableFields: Readonly<Record<string, FieldReader<T>>>;
   readonly columns: readonly Column<T>[];
+  /** The object as the rows of tables carry it. */
+  inTables?(object: T): T;
   /** What a table says of an object's row (`Completed`). */
   rowConditions?(object: T): readonly object[] | undefined;
   /** Told to who deletes without saying what becomes of dependents. */

@@ -12,6 +12,7 @@ import {
   parseAddress,
   sizeOf,
 } from '../../base/ip.ts';
+import { dropTypeDependentFields, usesNodePorts } from '../../registry/core/service-update.ts';
 import { validateService } from '../../registry/core/validation/service.ts';
 import type { Store } from '../storage/store.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
@@ -46,10 +47,7 @@ export class ServiceAllocation implements AdmissionPlugin {
     const service = attributes.object as Service;
     const old = attributes.old as Service | undefined;
     this.#keep(service, old);
-    if (service.spec.type === 'ExternalName') {
-      dropAllocations(service, old);
-      return;
-    }
+    if (service.spec.type === 'ExternalName') return;
     // What is going to be refused gets nothing.
     if (!validateService(withFamilies(service)).next().done) return;
     this.#allocateIP(service, old);
@@ -58,14 +56,12 @@ export class ServiceAllocation implements AdmissionPlugin {
   };
 
   /** What a client that sends a Service without its allocations meant to keep. */
-  #keep({ spec }: Service, old: Service | undefined): void {
+  #keep(service: Service, old: Service | undefined): void {
+    const { spec } = service;
     if (old === undefined) return;
+    dropTypeDependentFields(service, old);
     if (spec.type !== 'ExternalName' && old.spec.type !== 'ExternalName') spec.clusterIP ||= old.spec.clusterIP;
-    if (!usesNodePorts(spec.type)) {
-      // Node ports go with the type, unless the client asks for them by number.
-      if (usesNodePorts(old.spec.type)) for (const port of spec.ports ?? []) delete port.nodePort;
-      return;
-    }
+    if (!usesNodePorts(spec.type)) return;
     for (const port of spec.ports ?? []) {
       const same = (old.spec.ports ?? []).find(
         (other) => other.port === port.port && (other.protocol ?? 'TCP') === (port.protocol ?? 'TCP'),
@@ -179,15 +175,7 @@ export class ServiceAllocation implements AdmissionPlugin {
 /** Longer than any write takes. */
 const HOLD_MS = 5_000;
 
-const usesNodePorts = (type: string | undefined): boolean => type === 'NodePort' || type === 'LoadBalancer';
-
 const portKey = (protocol: string | undefined, port: number): string => `${protocol || 'TCP'}/${port}`;
-
-/** A Service that becomes a mere name gives back what it was given, unless its writer asks for something new. */
-function dropAllocations({ spec }: Service, old: Service | undefined): void {
-  if (old === undefined || old.spec.type === 'ExternalName' || spec.clusterIP !== old.spec.clusterIP) return;
-  for (const key of ['clusterIP', 'clusterIPs', 'ipFamilies', 'ipFamilyPolicy'] as const) delete spec[key];
-}
 
 /** The Service as validation will see it. */
 const withFamilies = (service: Service): Service => {

@@ -72,17 +72,18 @@ export interface TableOptions {
 
 /** A meta.k8s.io Table of objects, with the cells upstream prints. */
 export function tableOf(
-  descriptor: Pick<Descriptor, 'columns' | 'rowConditions'>,
+  descriptor: Pick<Descriptor, 'columns' | 'rowConditions' | 'inTables'>,
   objects: readonly KubeObject[],
   options: TableOptions,
 ): object {
   const rows = objects.map((object) => {
     const cells = descriptor.columns.map((column) => column.cell(object, options.now));
     const conditions = descriptor.rowConditions?.(object);
+    const carried = descriptor.inTables?.(object) ?? object;
     const shown = {
       None: () => null,
-      Object: () => object,
-      Metadata: () => partialMetadata(object, options.apiVersion),
+      Object: () => carried,
+      Metadata: () => partialMetadata(carried, options.apiVersion),
     }[options.includeObject]();
     return { cells, ...(conditions === undefined ? {} : { conditions }), object: shown };
   });

@@ -26,6 +26,12 @@ type Counted =
 export const daemonSet = describe<DaemonSet>(daemonSets, {
   shortNames: ['ds'],
   categories: ['all'],
+  inTables(object) {
+    const { [TEMPLATE_GENERATION]: _, ...annotations } = object.metadata.annotations ?? {};
+    const { annotations: _a, ...metadata } = object.metadata;
+    const hasSome = Object.keys(annotations).length > 0;
+    return { ...object, metadata: { ...metadata, ...(hasSome ? { annotations } : {}) } };
+  },
   validate: validateDaemonSet,
   validateUpdate: validateDaemonSetUpdate,
   validateStatus: validateDaemonSetStatus,
