@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
+import type { ChildProcess } from 'node:child_process';
 import type { CommandResult } from '../../../packaging/dev/lib/command.ts';
 import { Conversation } from './conversation.ts';
-import type { Kedge, KubectlOptions } from './kedge.ts';
+import type { KubectlOptions } from './kedge.ts';
 import { until } from './until.ts';
 
 /** A Kubernetes object as far as a test looks into it. */
@@ -12,20 +13,30 @@ export interface Manifest {
   readonly [field: string]: unknown;
 }
 
+/** Whoever can run kubectl as the administrator of a cluster. */
+export interface KubectlUser {
+  /** Resolves whatever the exit code is. */
+  tryKubectl(args: readonly string[], options?: KubectlOptions): Promise<CommandResult>;
+  /** Has to succeed; resolves to stdout without the last line break. */
+  kubectl(args: readonly string[], options?: KubectlOptions): Promise<string>;
+  /** One that goes on; the test ends it. */
+  spawnKubectl(args: readonly string[], options?: KubectlOptions): ChildProcess;
+}
+
 /** kubectl as a user of one namespace has it. Each test works in a namespace of its own, so that tests run side by side. */
 export class Namespace {
-  readonly kedge: Kedge;
+  readonly kedge: KubectlUser;
   readonly name: string;
   readonly #options: KubectlOptions;
 
-  constructor(kedge: Kedge, name: string, options: KubectlOptions = {}) {
+  constructor(kedge: KubectlUser, name: string, options: KubectlOptions = {}) {
     this.kedge = kedge;
     this.name = name;
     this.#options = options;
   }
 
   /** Makes the namespace, and waits for what every Pod in it needs. */
-  static async create(kedge: Kedge, name: string, options: KubectlOptions = {}): Promise<Namespace> {
+  static async create(kedge: KubectlUser, name: string, options: KubectlOptions = {}): Promise<Namespace> {
     const namespace = new Namespace(kedge, name, options);
     await namespace.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
     await until(
