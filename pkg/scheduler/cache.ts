@@ -9,6 +9,9 @@ export class NodeCache implements ClusterView {
   /** By Pod uid: the node it is counted on. */
   readonly #nodeOf = new Map<string, string>();
   readonly #assumed = new Set<string>();
+  /** Pods without a node for which room is being made, by node name and uid. */
+  readonly #nominated = new Map<string, Map<string, Pod>>();
+  readonly #nominatedOn = new Map<string, string>();
   #view: readonly NodeInfo[] | undefined;
 
   /** The nodes that have a Node object. */
@@ -19,6 +22,32 @@ export class NodeCache implements ClusterView {
 
   get(name: string): NodeInfo | undefined {
     return this.#nodes.get(name);
+  }
+
+  nominated(nodeName: string): readonly Pod[] {
+    const pods = this.#nominated.get(nodeName);
+    return pods === undefined ? [] : [...pods.values()];
+  }
+
+  /** The node that `uid` is nominated to, empty when there is none. */
+  nominationOf(uid: string): string {
+    return this.#nominatedOn.get(uid) ?? '';
+  }
+
+  /** Notes that room is being made for `pod` on `nodeName`; empty: nowhere. */
+  nominate(pod: Pod, nodeName: string): void {
+    const { uid } = pod.metadata;
+    const before = this.#nominatedOn.get(uid);
+    if (before !== undefined) {
+      const pods = this.#nominated.get(before);
+      pods?.delete(uid);
+      if (pods?.size === 0) this.#nominated.delete(before);
+      this.#nominatedOn.delete(uid);
+    }
+    if (nodeName === '') return;
+    const pods = this.#nominated.get(nodeName) ?? new Map<string, Pod>();
+    this.#nominated.set(nodeName, pods.set(uid, pod));
+    this.#nominatedOn.set(uid, nodeName);
   }
 
   setNode(node: Node): void {

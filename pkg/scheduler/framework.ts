@@ -4,7 +4,8 @@
  * that function's closure. Deciding is synchronous and reads memory only: nothing can change underneath it.
  */
 import type { Node, Pod } from '../api/generated/core-v1.ts';
-import type { KubeObject } from '../api/types.ts';
+import type { KubeObject, ResourceType } from '../api/types.ts';
+import type { NodeFilters } from './node-filters.ts';
 import type { NodeInfo } from './node-info.ts';
 
 export const MAX_NODE_SCORE = 100;
@@ -20,6 +21,8 @@ export interface Refusal {
 /** All nodes that have a Node object, in a fixed order. */
 export interface ClusterView {
   readonly nodes: readonly NodeInfo[];
+  /** Unscheduled Pods for which room is being made on the node: it counts as taken for Pods of no higher priority. */
+  nominated?(nodeName: string): readonly Pod[];
 }
 
 export interface NodeFilter {
@@ -27,6 +30,10 @@ export interface NodeFilter {
   readonly onlyNodes?: ReadonlySet<string>;
   /** Undefined: the node will do. */
   check(node: NodeInfo): Refusal | undefined;
+  /** Another Pod is tried on `node` (it is counted there already): brings what was computed before up to date. */
+  podAdded?(pod: Pod, node: NodeInfo): void;
+  /** Another Pod is taken off `node` for a trial; the exact inverse of `podAdded`. */
+  podRemoved?(pod: Pod, node: NodeInfo): void;
 }
 
 export interface NodeScorer {
@@ -40,7 +47,13 @@ export interface NodeScorer {
 export type ClusterEvent =
   | { readonly resource: 'node'; readonly object: Node; readonly old?: Node }
   | { readonly resource: 'pod'; readonly action: 'bound' | 'updated' | 'deleted'; readonly object: Pod }
-  | { readonly resource: 'other'; readonly object: KubeObject };
+  | {
+      readonly resource: 'other';
+      readonly type: ResourceType;
+      readonly action: 'added' | 'modified' | 'deleted';
+      readonly object: KubeObject;
+      readonly old?: KubeObject;
+    };
 
 /** Why no node was found. */
 export interface Diagnosis {
@@ -53,15 +66,28 @@ export interface Diagnosis {
   readonly plugins: ReadonlySet<string>;
 }
 
+/** An attempt at finding a node that found none. */
+export interface FailedAttempt {
+  readonly pod: Pod;
+  readonly cluster: ClusterView;
+  readonly diagnosis: Diagnosis;
+  /** The filters as they were prepared for this Pod; undefined where a plugin refused the Pod as a whole. */
+  readonly filters: NodeFilters | undefined;
+}
+
 export interface PostFilterResult {
-  /** The node that room is being made on. */
+  /** The node that room is being made on; empty: nowhere any more; undefined: what was nominated before stays. */
   readonly nominatedNodeName?: string;
-  /** Told after the reasons of the failed filters. */
+  /** Told after the reasons of the failed filters; empty when room is being made. */
   readonly message: string;
+  /** Makes the room. It runs in the background; the Pod waits for the events that come of it. */
+  act?(): Promise<void>;
 }
 
 export interface Plugin {
   readonly name: string;
+  /** Resources whose objects the plugin reads: known in full before the first Pod is scheduled; changes are events. */
+  readonly watches?: readonly ResourceType[];
   /** Says what keeps the Pod from being queued at all. */
   preEnqueue?(pod: Pod): Refusal | undefined;
   /** Negative when `a` is to be scheduled before `b`. */
@@ -69,10 +95,10 @@ export interface Plugin {
   /** A filter for this Pod, a refusal of all nodes, or undefined when the plugin has nothing to say about it. */
   preFilter?(pod: Pod, cluster: ClusterView): NodeFilter | Refusal | undefined;
   /** After all nodes were refused: tries to make room. */
-  postFilter?(pod: Pod, cluster: ClusterView, diagnosis: Diagnosis): PostFilterResult | undefined;
+  postFilter?(attempt: FailedAttempt): PostFilterResult | undefined;
   /** A scorer for this Pod among `nodes`, the ones that will do; undefined when the plugin does not mind. */
   preScore?(pod: Pod, cluster: ClusterView, nodes: readonly NodeInfo[]): NodeScorer | undefined;
-  /** Takes what the Pod will need on `node`; throws when it cannot. */
+  /** Takes what the Pod will need on `node`; throws when it cannot. What it decides stays with the plugin, by uid. */
   reserve?(pod: Pod, node: NodeInfo): void;
   /** Gives back what `reserve` took. Must not throw. */
   unreserve?(pod: Pod, node: NodeInfo): void;

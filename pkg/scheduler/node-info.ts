@@ -10,6 +10,18 @@ interface Taken {
   readonly ports: readonly HostPort[];
 }
 
+/** By Pod object, which never changes. */
+const known = new WeakMap<Pod, Taken>();
+
+function takenBy(pod: Pod): Taken {
+  let taken = known.get(pod);
+  if (taken === undefined) {
+    taken = { pod, requests: podRequests(pod), forScore: podRequests(pod, true), ports: hostPortsOf(pod) };
+    known.set(pod, taken);
+  }
+  return taken;
+}
+
 /**
  * A node with the Pods on it. Sums are kept up to date as Pods come and go: adding or removing one costs what that
  * Pod costs, however many there are.
@@ -17,6 +29,8 @@ interface Taken {
 export class NodeInfo {
   readonly name: string;
   readonly #taken = new Map<string, Taken>();
+  /** The Pods that say beside which others they want to be, or not. */
+  readonly #withAffinity = new Map<string, Pod>();
   /** Undefined while only Pods of the node are known. */
   #node: Node | undefined;
   #allocatable: Amounts = new Map();
@@ -66,6 +80,11 @@ export class NodeInfo {
     for (const { pod } of this.#taken.values()) yield pod;
   }
 
+  /** The Pods here that have Pod affinity or anti-affinity of their own. */
+  podsWithAffinity(): IterableIterator<Pod> {
+    return this.#withAffinity.values();
+  }
+
   *hostPorts(): IterableIterator<HostPort> {
     for (const { ports } of this.#taken.values()) yield* ports;
   }
@@ -73,8 +92,10 @@ export class NodeInfo {
   /** Adds `pod`, or replaces what was known of it. */
   addPod(pod: Pod): void {
     this.removePod(pod.metadata.uid);
-    const taken = { pod, requests: podRequests(pod), forScore: podRequests(pod, true), ports: hostPortsOf(pod) };
+    const taken = takenBy(pod);
     this.#taken.set(pod.metadata.uid, taken);
+    const { podAffinity, podAntiAffinity } = pod.spec.affinity ?? {};
+    if (podAffinity !== undefined || podAntiAffinity !== undefined) this.#withAffinity.set(pod.metadata.uid, pod);
     addAmounts(this.requested, taken.requests);
     addAmounts(this.requestedForScore, taken.forScore);
   }
@@ -83,6 +104,7 @@ export class NodeInfo {
     const taken = this.#taken.get(uid);
     if (taken === undefined) return;
     this.#taken.delete(uid);
+    this.#withAffinity.delete(uid);
     addAmounts(this.requested, taken.requests, -1);
     addAmounts(this.requestedForScore, taken.forScore, -1);
   }
@@ -92,6 +114,7 @@ export class NodeInfo {
     const copy = new NodeInfo(this.name);
     copy.node = this.#node;
     for (const [uid, taken] of this.#taken) copy.#taken.set(uid, taken);
+    for (const [uid, pod] of this.#withAffinity) copy.#withAffinity.set(uid, pod);
     addAmounts(copy.requested, this.requested);
     addAmounts(copy.requestedForScore, this.requestedForScore);
     return copy;

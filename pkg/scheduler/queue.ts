@@ -6,8 +6,14 @@ import { Heap } from './heap.ts';
 
 const FIRST_BACKOFF_MS = 1000;
 const LONGEST_BACKOFF_MS = 10_000;
+/** So often a Pod that fits nowhere is tried again at once when something changes; later it backs off first. */
+const QUICK_ATTEMPTS = 3;
 /** After this long a Pod is tried again even if nothing seems to have changed. */
 const FLUSH_MS = 5 * 60_000;
+
+/** Milliseconds to wait after so many attempts. */
+const backoff = (attempts: number): number =>
+  Math.min(FIRST_BACKOFF_MS * 2 ** Math.max(0, attempts - 1), LONGEST_BACKOFF_MS);
 
 type Place = 'active' | 'backoff' | 'unschedulable' | 'gated' | 'inFlight';
 
@@ -15,6 +21,8 @@ interface Entry extends QueuedPod {
   pod: Pod;
   place: Place;
   attempts: number;
+  /** When it was last tried. */
+  lastTried: number;
   /** Names of the plugins that refused it; any event may help a Pod that failed otherwise. */
   refusedBy: ReadonlySet<string>;
   /** Cancels the timer of a Pod that is backing off or unschedulable. */
@@ -56,6 +64,7 @@ export class SchedulingQueue {
         since: this.#clock.now(),
         place: 'gated',
         attempts: 0,
+        lastTried: 0,
         refusedBy: new Set(),
         cancel: () => {},
       };
@@ -83,6 +92,7 @@ export class SchedulingQueue {
       if (entry.place !== 'active') continue;
       entry.place = 'inFlight';
       entry.attempts++;
+      entry.lastTried = this.#clock.now();
       return entry.pod;
     }
     return undefined;
@@ -102,13 +112,24 @@ export class SchedulingQueue {
     const entry = this.#entries.get(uid);
     if (entry === undefined) return;
     entry.place = 'backoff';
-    this.#later(entry, Math.min(FIRST_BACKOFF_MS * 2 ** (entry.attempts - 1), LONGEST_BACKOFF_MS));
+    this.#later(entry, backoff(entry.attempts));
   }
 
   /** Something changed: Pods it may help become active again. */
   moveOn(event: ClusterEvent): void {
     for (const entry of this.#entries.values()) {
-      if (entry.place === 'unschedulable' && this.#mayHelp(event, entry)) this.#activate(entry);
+      if (entry.place === 'unschedulable' && this.#mayHelp(event, entry)) this.#tryAgain(entry);
+    }
+  }
+
+  /** In a cluster that changes all the time, many Pods that fit nowhere must not keep the scheduler busy. */
+  #tryAgain(entry: Entry): void {
+    const wait = entry.lastTried + backoff(entry.attempts - QUICK_ATTEMPTS) - this.#clock.now();
+    if (entry.attempts <= QUICK_ATTEMPTS || wait <= 0) {
+      this.#activate(entry);
+    } else {
+      entry.place = 'backoff';
+      this.#later(entry, wait);
     }
   }
 

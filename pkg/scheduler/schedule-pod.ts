@@ -1,14 +1,8 @@
 /** Finding a node for one Pod: filters, then scores. Pure but for the injected randomness. */
 import type { Pod } from '../api/generated/core-v1.ts';
 import type { Random } from '../apimachinery/random-name.ts';
-import {
-  type ClusterView,
-  type Diagnosis,
-  isRefusal,
-  type NodeFilter,
-  type Refusal,
-  type WeightedPlugin,
-} from './framework.ts';
+import { type ClusterView, type Diagnosis, isRefusal, type Refusal, type WeightedPlugin } from './framework.ts';
+import { type NamedFilter, NodeFilters } from './node-filters.ts';
 import type { NodeInfo } from './node-info.ts';
 
 /** From this many nodes on, not all are looked at. */
@@ -23,6 +17,8 @@ export interface RankedNode {
 export interface FilterResult {
   readonly feasible: readonly NodeInfo[];
   readonly diagnosis: Diagnosis;
+  /** Undefined where a plugin refused the Pod as a whole. */
+  readonly filters: NodeFilters | undefined;
 }
 
 /** How many feasible nodes are enough: all of up to 100, a shrinking part of more (at least 5 %, at least 100). */
@@ -32,28 +28,47 @@ export function enoughNodes(count: number): number {
   return Math.max(FEW_NODES, Math.floor((count * percent) / 100));
 }
 
-/** Runs the filters of `plugins` over the nodes, beginning at index `start` and stopping when enough are found. */
+/**
+ * Runs the filters of `plugins` over the nodes, beginning at index `start` and stopping when enough are found. When
+ * room was made for the Pod on `nominatedNodeName` and it fits there now, no other node is looked at.
+ */
 export function filterNodes(
   pod: Pod,
   cluster: ClusterView,
   plugins: readonly WeightedPlugin[],
   start = 0,
+  nominatedNodeName = '',
 ): FilterResult {
   const count = cluster.nodes.length;
   const refused = new Map<string, Refusal>();
   const names = new Set<string>();
-  const filters: { name: string; filter: NodeFilter }[] = [];
+  const filters: NamedFilter[] = [];
   for (const { plugin } of plugins) {
     const answer = plugin.preFilter?.(pod, cluster);
     if (isRefusal(answer)) {
       const diagnosis = { nodeCount: count, preFilter: answer, nodes: refused, plugins: new Set([plugin.name]) };
-      return { feasible: [], diagnosis };
+      return { feasible: [], diagnosis, filters: undefined };
     }
     if (answer !== undefined) filters.push({ name: plugin.name, filter: answer });
   }
+  const prepared = new NodeFilters(pod, cluster, filters);
   const narrowing = filters.filter(({ filter }) => filter.onlyNodes !== undefined);
   const feasible: NodeInfo[] = [];
   const enough = enoughNodes(count);
+  const done = (): FilterResult => ({
+    feasible,
+    diagnosis: { nodeCount: count, preFilter: undefined, nodes: refused, plugins: names },
+    filters: prepared,
+  });
+  const nominated = nominatedNodeName === '' ? undefined : cluster.nodes.find(({ name }) => name === nominatedNodeName);
+  if (
+    nominated !== undefined &&
+    narrowing.every(({ filter }) => filter.onlyNodes?.has(nominated.name)) &&
+    prepared.check(nominated) === undefined
+  ) {
+    feasible.push(nominated);
+    return done();
+  }
   for (let index = 0; index < count && feasible.length < enough; index++) {
     const node = cluster.nodes[(start + index) % count];
     if (node === undefined) continue;
@@ -65,17 +80,15 @@ export function filterNodes(
       refused.set(node.name, { resolvable: false, reasons: [reason] });
       continue;
     }
-    let refusal: Refusal | undefined;
-    for (const { name, filter } of filters) {
-      refusal = filter.check(node);
-      if (refusal === undefined) continue;
-      names.add(name);
-      refused.set(node.name, refusal);
-      break;
+    const answer = prepared.check(node);
+    if (answer === undefined) {
+      feasible.push(node);
+    } else {
+      names.add(answer.plugin);
+      refused.set(node.name, answer.refusal);
     }
-    if (refusal === undefined) feasible.push(node);
   }
-  return { feasible, diagnosis: { nodeCount: count, preFilter: undefined, nodes: refused, plugins: names } };
+  return done();
 }
 
 /** `nodes` with their weighted scores, best first; equals stay in order. */

@@ -1,6 +1,7 @@
 /** The scheduler: takes Pods from the queue one by one, decides at once in memory, binds in the background. */
 import type { Node, Pod } from '../api/generated/core-v1.ts';
 import { nodes, pods } from '../api/resources.ts';
+import type { KubeObject, ResourceType } from '../api/types.ts';
 import { deepEqual } from '../apimachinery/deep-equal.ts';
 import { getCondition } from '../apimachinery/object-meta.ts';
 import { referenceTo } from '../apimachinery/object-reference.ts';
@@ -15,11 +16,11 @@ import type { EventRecorder } from '../client/events.ts';
 import type { InformerEvent } from '../client/informer.ts';
 import { NodeCache } from './cache.ts';
 import { fitMessage } from './fit-message.ts';
-import type { Diagnosis, WeightedPlugin } from './framework.ts';
+import type { ClusterEvent, PostFilterResult, WeightedPlugin } from './framework.ts';
 import type { NodeInfo } from './node-info.ts';
 import { defaultPlugins } from './plugins/default-plugins.ts';
 import { SchedulingQueue } from './queue.ts';
-import { filterNodes, pickNode, rankNodes } from './schedule-pod.ts';
+import { type FilterResult, filterNodes, pickNode, rankNodes } from './schedule-pod.ts';
 
 /** Pods whose `schedulerName` is another are none of ours. */
 const SCHEDULER_NAME = 'default-scheduler';
@@ -37,7 +38,7 @@ export interface SchedulerOptions {
 
 export function createScheduler(options: SchedulerOptions): Component {
   const { client, clock, log, recorder, random = Math.random } = options;
-  const plugins = options.plugins ?? defaultPlugins(client);
+  const plugins = options.plugins ?? defaultPlugins({ client, clock, recorder, random });
   const cache = new NodeCache();
   const queue = new SchedulingQueue(
     clock,
@@ -67,11 +68,15 @@ export function createScheduler(options: SchedulerOptions): Component {
     if (event.type === 'deleted' || ended) {
       queue.remove(uid);
       cache.removePod(uid);
-      if (pod.spec.nodeName) queue.moveOn({ resource: 'pod', action: 'deleted', object: pod });
+      const wasNominated = cache.nominationOf(uid) !== '';
+      cache.nominate(pod, '');
+      // Room that was kept for a Pod is free again when it is gone.
+      if (pod.spec.nodeName || wasNominated) queue.moveOn({ resource: 'pod', action: 'deleted', object: pod });
       return;
     }
     if (pod.spec.nodeName) {
       queue.remove(uid);
+      cache.nominate(pod, '');
       cache.setPod(pod);
       const before = event.type === 'modified' ? event.old : undefined;
       if (before === undefined || !before.spec.nodeName) {
@@ -82,7 +87,18 @@ export function createScheduler(options: SchedulerOptions): Component {
       return;
     }
     if ((pod.spec.schedulerName ?? SCHEDULER_NAME) !== SCHEDULER_NAME || cache.isAssumed(uid)) return;
+    const before = event.type === 'modified' ? event.old.status.nominatedNodeName : undefined;
+    const nominated = pod.status.nominatedNodeName;
+    // What was decided here may not have been written yet: only a change by someone counts.
+    if (event.type === 'added' || nominated !== before) cache.nominate(pod, nominated ?? '');
+    else cache.nominate(pod, cache.nominationOf(uid));
     queue.upsert(pod, event.type === 'added' || decides(event.old, pod));
+  }
+
+  function onOther(type: ResourceType, event: InformerEvent<KubeObject>): void {
+    const { type: action, object } = event;
+    const change: ClusterEvent = { resource: 'other', type, action, object };
+    queue.moveOn(event.type === 'modified' ? { ...change, old: event.old } : change);
   }
 
   async function work(): Promise<void> {
@@ -109,27 +125,49 @@ export function createScheduler(options: SchedulerOptions): Component {
       return;
     }
     try {
-      const { feasible, diagnosis } = filterNodes(pod, cache, plugins, start);
+      const result = filterNodes(pod, cache, plugins, start, cache.nominationOf(uid));
+      const { feasible, diagnosis } = result;
       start = cache.nodes.length === 0 ? 0 : (start + feasible.length + diagnosis.nodes.size) % cache.nodes.length;
       const node = feasible.length === 1 ? feasible[0] : pickNode(rankNodes(pod, cache, feasible, plugins), random);
-      if (node === undefined) refuse(pod, diagnosis);
+      if (node === undefined) refuse(pod, result);
       else assumeAndBind(pod, node);
     } catch (error) {
       fail(pod, error);
     }
   }
 
-  function refuse(pod: Pod, diagnosis: Diagnosis): void {
+  function refuse(pod: Pod, { diagnosis, filters }: FilterResult): void {
     queue.unschedulable(pod.metadata.uid, diagnosis.plugins);
-    let outcome: string | undefined;
-    if (diagnosis.nodeCount > 0) {
-      for (const { plugin } of plugins) {
-        outcome ??= plugin.postFilter?.(pod, cache, diagnosis)?.message;
-      }
-    }
-    const message = fitMessage(diagnosis, outcome);
+    const outcome = diagnosis.nodeCount === 0 ? undefined : makeRoom(pod, { diagnosis, filters });
+    const message = fitMessage(diagnosis, outcome?.message);
     tell(pod, 'Warning', 'FailedScheduling', message);
-    setUnscheduled(pod, 'Unschedulable', message);
+    if (outcome?.nominatedNodeName !== undefined) cache.nominate(pod, outcome.nominatedNodeName);
+    setUnscheduled(pod, 'Unschedulable', message, outcome?.nominatedNodeName);
+    if (outcome?.act !== undefined) {
+      const acting = outcome.act().catch((error) => {
+        log.warn('no room could be made', {
+          pod: `${pod.metadata.namespace}/${pod.metadata.name}`,
+          error: errorText(error),
+        });
+        cache.nominate(pod, '');
+        queue.failed(pod.metadata.uid);
+      });
+      inBackground(acting);
+    }
+  }
+
+  /** Asks the plugins in turn; the first that makes room ends it, and what the others had to say is told together. */
+  function makeRoom(pod: Pod, { diagnosis, filters }: Pick<FilterResult, 'diagnosis' | 'filters'>): PostFilterResult {
+    const messages: string[] = [];
+    let nominatedNodeName: string | undefined;
+    for (const { plugin } of plugins) {
+      const outcome = plugin.postFilter?.({ pod, cluster: cache, diagnosis, filters });
+      if (outcome?.act !== undefined) return outcome;
+      if (outcome === undefined) continue;
+      if (outcome.message !== '') messages.push(outcome.message);
+      nominatedNodeName ??= outcome.nominatedNodeName;
+    }
+    return { message: messages.join(', '), ...(nominatedNodeName !== undefined && { nominatedNodeName }) };
   }
 
   function fail(pod: Pod, error: unknown): void {
@@ -181,9 +219,11 @@ export function createScheduler(options: SchedulerOptions): Component {
   }
 
   /** Notes on the Pod why it has no node; nothing is written when that is known already. */
-  function setUnscheduled(pod: Pod, reason: string, message: string): void {
+  function setUnscheduled(pod: Pod, reason: string, message: string, nominatedNodeName?: string): void {
     const old = getCondition(pod.status.conditions, 'PodScheduled');
-    if (old?.status === 'False' && old.reason === reason && old.message === message) return;
+    const renominated = nominatedNodeName !== undefined && nominatedNodeName !== (pod.status.nominatedNodeName ?? '');
+    const known = old?.status === 'False' && old.reason === reason && old.message === message;
+    if (known && !renominated) return;
     const now = formatTime(clock.now());
     const condition = {
       type: 'PodScheduled',
@@ -194,7 +234,8 @@ export function createScheduler(options: SchedulerOptions): Component {
       message,
     };
     const { name, namespace = '' } = pod.metadata;
-    const body = { status: { conditions: [condition] } };
+    const nomination = renominated ? { nominatedNodeName: nominatedNodeName || null } : {};
+    const body = { status: { conditions: [condition], ...nomination } };
     inBackground(
       client
         .patch(pods, name, { type: 'strategic', body }, { namespace, subresource: 'status' })
@@ -218,7 +259,13 @@ export function createScheduler(options: SchedulerOptions): Component {
       const podInformer = client.informer(pods);
       queue.onActive(() => void work());
       unsubscribers.push(nodeInformer.subscribe(onNode), podInformer.subscribe(onPod));
-      synced = Promise.all([nodeInformer.synced(), podInformer.synced()]).then(() => {
+      const types = new Set(plugins.flatMap(({ plugin }) => plugin.watches ?? []));
+      const others = [...types].map((type) => {
+        const informer = client.informer(type);
+        unsubscribers.push(informer.subscribe((event) => onOther(type, event)));
+        return informer;
+      });
+      synced = Promise.all([nodeInformer, podInformer, ...others].map((informer) => informer.synced())).then(() => {
         if (state !== 'syncing') return undefined;
         state = 'idle';
         return work();

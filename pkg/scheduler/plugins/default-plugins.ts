@@ -1,4 +1,7 @@
+import type { Random } from '../../apimachinery/random-name.ts';
+import type { Clock } from '../../base/clock.ts';
 import type { Client } from '../../client/client.ts';
+import type { EventRecorder } from '../../client/events.ts';
 import type { WeightedPlugin } from '../framework.ts';
 import { defaultBinder } from './default-binder.ts';
 import { defaultPreemption } from './default-preemption.ts';
@@ -13,8 +16,16 @@ import { prioritySort } from './priority-sort.ts';
 import { schedulingGates } from './scheduling-gates.ts';
 import { taintToleration } from './taint-toleration.ts';
 
+/** What plugins use beside the Pod and the nodes. */
+export interface PluginContext {
+  readonly client: Client;
+  readonly clock: Clock;
+  readonly recorder: EventRecorder;
+  readonly random: Random;
+}
+
 /** The plugins of the default profile in upstream's order and weights; filters run in this order. */
-export function defaultPlugins(client: Client): WeightedPlugin[] {
+export function defaultPlugins(context: PluginContext): WeightedPlugin[] {
   return [
     { plugin: schedulingGates, weight: 0 },
     { plugin: prioritySort, weight: 0 },
@@ -27,6 +38,6 @@ export function defaultPlugins(client: Client): WeightedPlugin[] {
     { plugin: defaultPreemption, weight: 0 },
     { plugin: nodeResourcesBalancedAllocation, weight: 1 },
     { plugin: imageLocality, weight: 1 },
-    { plugin: defaultBinder(client), weight: 0 },
+    { plugin: defaultBinder(context.client), weight: 0 },
   ];
 }

@@ -10,7 +10,7 @@ const NO_CLAIMS = 'no new claims to deallocate';
 /** Says what evicting Pods of lower priority could do for a Pod that fits nowhere. It evicts none yet. */
 export const defaultPreemption: Plugin = {
   name: 'DefaultPreemption',
-  postFilter(pod, _cluster, diagnosis) {
+  postFilter({ pod, diagnosis }) {
     if (pod.spec.preemptionPolicy === 'Never') {
       return { message: `${NO_CLAIMS}, preemption: not eligible due to preemptionPolicy=Never.` };
     }

@@ -15,7 +15,9 @@ import { nodeResourcesBalancedAllocation } from './node-resources-balanced-alloc
 import { nodeResourcesFit } from './node-resources-fit.ts';
 import { taintToleration } from './taint-toleration.ts';
 
-const plugins = defaultPlugins(new MemoryClient(new FakeClock()));
+const clock = new FakeClock();
+const recorder = { event: () => {} };
+const plugins = defaultPlugins({ client: new MemoryClient(clock), clock, recorder, random: () => 0 });
 let serial = 0;
 
 interface NodeSample {
@@ -71,9 +73,10 @@ const NOT_HELPFUL =
 
 /** What a FailedScheduling event says of `subject` in a cluster of `nodes`; empty when it fits somewhere. */
 function verdict(subject: Pod, ...nodes: NodeInfo[]): string {
-  const { feasible, diagnosis } = filterNodes(subject, { nodes }, plugins);
+  const { feasible, diagnosis, filters } = filterNodes(subject, { nodes }, plugins);
   if (feasible.length > 0) return '';
-  const outcome = plugins.map(({ plugin }) => plugin.postFilter?.(subject, { nodes }, diagnosis)).find(Boolean);
+  const attempt = { pod: subject, cluster: { nodes }, diagnosis, filters };
+  const outcome = plugins.map(({ plugin }) => plugin.postFilter?.(attempt)).find(Boolean);
   return fitMessage(diagnosis, outcome?.message);
 }
 
