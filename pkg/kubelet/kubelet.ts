@@ -1,5 +1,6 @@
 /** The kubelet: runs this node's Pods. It puts its parts together; what they do is in the other files. */
 import { readFile } from 'node:fs/promises';
+import type { Pod } from '../api/generated/core-v1.ts';
 import { pods as podType, services as serviceType } from '../api/resources.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import type { Component } from '../base/component.ts';
@@ -27,6 +28,7 @@ import { ProbeManager } from './probes/probe-manager.ts';
 import { informedReferences, type ReferencedObjects } from './referenced-objects.ts';
 import { RuntimeState } from './runtime-state.ts';
 import { KubeletServer, type KubeletTls } from './server.ts';
+import { StatsProvider } from './stats/stats-provider.ts';
 import { StatusManager } from './status-manager.ts';
 import { ServiceAccountTokens } from './volumes/service-account-tokens.ts';
 import { VolumeManager, type VolumePlugin } from './volumes/volume-manager.ts';
@@ -189,10 +191,22 @@ class Kubelet implements Component {
       crashBackoff,
       paths,
     });
+    const currentPods = (): Pod[] => workers.list().map((pod) => statuses.current(pod));
+    const stats = new StatsProvider({
+      runtime,
+      images: imageService,
+      runtimeOf: (uid) => state.get(uid),
+      pods: currentPods,
+      clock,
+      log,
+      nodeName: node.name,
+      root,
+    });
     const server = new KubeletServer({
       runtime,
       state,
-      pods: () => workers.list().map((pod) => statuses.current(pod)),
+      pods: currentPods,
+      stats,
       clock,
       log,
       address: this.#options.address,

@@ -9,6 +9,7 @@ import { parseTime } from '../apimachinery/time.ts';
 import type { Clock } from '../base/clock.ts';
 import { OperatorError } from '../base/component.ts';
 import { errorText, type Logger } from '../base/log.ts';
+import { METRICS_TEXT_TYPE } from '../base/metrics-text.ts';
 import type { RuntimeService } from '../cri/services.ts';
 import { dialRuntimePortForward, runRuntimeCommand } from '../streaming/cri-client.ts';
 import { servePortForward } from '../streaming/port-forward.ts';
@@ -20,12 +21,14 @@ import { readLog } from './log-file.ts';
 import { findContainer } from './pod-info.ts';
 import type { RuntimeState } from './runtime-state.ts';
 import { type ContainerRuntimeStatus, noRuntimeStatus, type PodRuntimeStatus } from './runtime-status.ts';
+import type { StatsProvider } from './stats/stats-provider.ts';
 
 export interface KubeletServerOptions {
   readonly runtime: RuntimeService;
   readonly state: RuntimeState;
   /** The Pods of this node with their newest status. */
   readonly pods: () => readonly Pod[];
+  readonly stats: StatsProvider;
   readonly clock: Clock;
   readonly log: Logger;
   /** Listened on; every address unless given. */
@@ -90,7 +93,7 @@ function wholeNumber(query: URLSearchParams, name: string): number | undefined {
 
 const isTrue = (query: URLSearchParams, name: string): boolean => ['1', 't', 'true'].includes(query.get(name) ?? '');
 
-/** The kubelet's HTTPS server on :10250, for the API server: logs, exec, attach, port-forward, the node's Pods. */
+/** The kubelet's HTTPS server on :10250, for the API server: logs, exec, attach, port-forward, the node's Pods and metrics. */
 export class KubeletServer {
   readonly #options: KubeletServerOptions;
   readonly #sockets = new Set<Duplex>();
@@ -155,6 +158,7 @@ export class KubeletServer {
       const route = routeOf(req);
       if (route.action === 'healthz') res.end('ok');
       else if (route.action === 'pods') this.#pods(res);
+      else if (route.action === 'stats' || route.action === 'metrics') await this.#stats(route, res);
       else if (route.action === 'containerLogs') await this.#logs(route, res);
       else throw new RequestError(404, '404 page not found');
     } catch (error) {
@@ -171,6 +175,29 @@ export class KubeletServer {
     const items = this.#options.pods();
     res.setHeader('content-type', 'application/json');
     res.end(JSON.stringify({ kind: 'PodList', apiVersion: 'v1', metadata: {}, items }));
+  }
+
+  /** `/stats/summary`, `/metrics`, `/metrics/resource`, `/metrics/cadvisor`. */
+  async #stats({ action, rest }: Route, res: ServerResponse): Promise<void> {
+    const { stats } = this.#options;
+    const path = [action, ...rest].filter((part) => part !== '').join('/');
+    if (path === 'stats' || path === 'stats/summary') {
+      const summary = await stats.summary();
+      res.setHeader('content-type', 'application/json');
+      res.end(JSON.stringify(summary, null, 1));
+      return;
+    }
+    const text = await this.#metricsText(path);
+    if (text === undefined) throw new RequestError(404, '404 page not found');
+    res.setHeader('content-type', METRICS_TEXT_TYPE);
+    res.end(text);
+  }
+
+  async #metricsText(path: string): Promise<string | undefined> {
+    const { stats } = this.#options;
+    if (path === 'metrics') return stats.kubeletMetrics();
+    if (path === 'metrics/resource') return stats.resourceMetrics();
+    return path === 'metrics/cadvisor' ? stats.cadvisorMetrics() : undefined;
   }
 
   #pod(namespace: string | undefined, name: string | undefined): Pod {
