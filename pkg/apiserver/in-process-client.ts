@@ -149,6 +149,7 @@ export class InProcessClient implements Client {
     this.#authorize('create', target, name);
     const action = target.descriptor.subresources[subresource];
     if (action?.type !== 'action') throw statusErrors.pathNotFound();
+    this.#core.operations.admitAction(target, name, body as JsonObject, this.#user);
     const call = this.#core.actionCall(name, options.namespace ?? '', body as JsonObject, this.#user, false);
     return (await action.run(call)) as R;
   }

@@ -45,6 +45,8 @@ export interface ControlPlaneOptions {
   readonly serviceCIDR: CIDR;
   readonly nodePorts: { readonly first: number; readonly last: number };
   readonly certificates: CertificateManager;
+  /** The node this process runs too; undefined when it runs none. */
+  readonly ownNode?: string | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   /** The process cannot go on: the datastore is gone. */
@@ -125,7 +127,13 @@ export class ControlPlane implements Component {
 
     const managedFields = new ManagedFields(clock);
     const access = (): RegistryAccess => this.core.access;
-    const admission = defaultAdmission(store, { ...this.#options, random: Math.random, authorization, access });
+    const admission = defaultAdmission(store, {
+      ...this.#options,
+      ownNode: this.#options.ownNode,
+      random: Math.random,
+      authorization,
+      access,
+    });
     const operations = new ResourceOperations({ store, admission, clock, trackFields: managedFields.track });
     const core = new ApiCore({ registry, operations, authorizer: authorization.authorizer, managedFields, clock });
     this.#core = core;

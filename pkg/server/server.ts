@@ -92,6 +92,7 @@ async function startServer(
     serviceCIDR,
     nodePorts: config.serviceNodePortRange,
     certificates,
+    ownNode: config.disabled.agent ? undefined : config.node.name,
     clock,
     log,
     onFatal,

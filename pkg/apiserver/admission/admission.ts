@@ -1,5 +1,7 @@
+import type { JsonObject } from '../../api/schema.ts';
 import type { KubeObject } from '../../api/types.ts';
 import type { Descriptor } from '../../registry/descriptor.ts';
+import type { UserInfo } from '../../registry/user-info.ts';
 import type { WriteRequest } from '../operations/options.ts';
 
 /** One write on its way in; mutating plugins change `object`, validating ones throw a StatusError to refuse it. */
@@ -12,10 +14,21 @@ export interface AdmissionAttributes extends WriteRequest {
   readonly old?: KubeObject;
 }
 
+/** A POST to a subresource that is answered rather than stored (`eviction`, `token`). */
+export interface ActionAttributes {
+  readonly descriptor: Descriptor;
+  readonly namespace: string | undefined;
+  readonly name: string;
+  readonly subresource: string;
+  readonly body: JsonObject;
+  readonly user: UserInfo;
+}
+
 export interface AdmissionPlugin {
   readonly name: string;
   readonly mutate?: (attributes: AdmissionAttributes) => void | Promise<void>;
   readonly validate?: (attributes: AdmissionAttributes) => void | Promise<void>;
+  readonly admitAction?: (attributes: ActionAttributes) => void;
 }
 
 /** Upstream's admission chain: all mutating plugins in order, later all validating ones. */
@@ -36,5 +49,9 @@ export class AdmissionChain {
     for (const plugin of this.#plugins) {
       if (plugin.validate !== undefined) await plugin.validate(attributes);
     }
+  }
+
+  admitAction(attributes: ActionAttributes): void {
+    for (const plugin of this.#plugins) plugin.admitAction?.(attributes);
   }
 }

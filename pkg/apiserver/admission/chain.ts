@@ -4,6 +4,7 @@ import { AdmissionChain } from './admission.ts';
 import { defaultIngressClass, defaultStorageClass, storageProtection } from './defaults.ts';
 import { limitRanger } from './limit-ranger.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
+import { nodeRestriction } from './node-restriction.ts';
 import { defaultTolerationSeconds, priorityAdmission } from './pod-defaults.ts';
 import { type ResourceQuotaOptions, resourceQuotaAdmission } from './resource-quota.ts';
 import { roleEscalation } from './role-escalation.ts';
@@ -14,6 +15,8 @@ import { taintNodesByCondition } from './taint-nodes.ts';
 
 export interface AdmissionOptions extends ServiceAllocationOptions, ResourceQuotaOptions {
   readonly authorization: Authorization;
+  /** The node that runs in this process, if any. */
+  readonly ownNode: string | undefined;
 }
 
 /** The plugins that are on by default, in upstream's order. */
@@ -30,6 +33,7 @@ export function defaultAdmission(store: Store, options: AdmissionOptions): Admis
     runtimeClassAdmission(store),
     defaultIngressClass(store),
     new ServiceAllocation(store, options),
+    nodeRestriction(store, options.ownNode),
     roleEscalation(options.authorization),
     // Last: what it notes as used should not be refused after it.
     resourceQuotaAdmission(store, options),

@@ -376,6 +376,8 @@ export async function handleAction(exchange: Exchange, descriptor: Descriptor, c
   const typed = typedObject(exchange, shape, document, options.fieldValidation) as unknown as JsonObject;
   action?.defaults?.(typed);
   trackReview(exchange, shape, core, typed, options);
+  if (action !== undefined)
+    core.operations.admitAction(targetOf(exchange, descriptor), info.name, typed, exchange.user);
   const call = core.actionCall(info.name, info.namespace, typed, exchange.user, options.dryRun);
   const answer = action === undefined ? descriptor.virtual?.(call) : action.run(call);
   if (answer === undefined) throw statusErrors.methodNotAllowed();

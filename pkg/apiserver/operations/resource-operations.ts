@@ -10,6 +10,7 @@ import { statusErrors } from '../../apimachinery/status-error.ts';
 import { formatTime } from '../../apimachinery/time.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Descriptor, WriteContext } from '../../registry/descriptor.ts';
+import type { UserInfo } from '../../registry/user-info.ts';
 import type { AdmissionChain } from '../admission/admission.ts';
 import { objectKey, type Store } from '../storage/store.ts';
 import { encodeForStorage, StoredObject } from '../storage/stored-object.ts';
@@ -65,6 +66,12 @@ export class ResourceOperations {
     this.#admission = options.admission;
     this.#clock = options.clock;
     this.#trackFields = options.trackFields;
+  }
+
+  /** Lets admission refuse an action on an object before it is run. */
+  admitAction(target: Target, name: string, body: JsonObject, user: UserInfo): void {
+    const { descriptor, namespace, subresource = '' } = target;
+    this.#admission.admitAction({ descriptor, namespace, subresource, name, body, user });
   }
 
   /** The stored object, or NotFound. */
