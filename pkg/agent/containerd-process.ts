@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { type Clock, sleep } from '../base/clock.ts';
-import { listProcesses, readArguments, readProcess, sendSignal } from '../host/processes.ts';
+import { isOfThisMachine, listProcesses, readArguments, readProcess, sendSignal } from '../host/processes.ts';
 import type { ContainerdLayout } from './containerd-layout.ts';
 import type { RuntimeHost } from './runtime-host.ts';
 
@@ -29,7 +29,8 @@ export async function findContainerd(layout: ContainerdLayout): Promise<Containe
   for (const { pid, startTime, state } of await listProcesses()) {
     if (state === 'Z') continue;
     const args = await readArguments(pid);
-    if (args[1] === '--config' && args[2] === layout.config) return { pid, startTime, configHash: '' };
+    const isOurs = args[1] === '--config' && args[2] === layout.config && (await isOfThisMachine(pid));
+    if (isOurs) return { pid, startTime, configHash: '' };
   }
   return undefined;
 }

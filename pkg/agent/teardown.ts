@@ -7,7 +7,14 @@ import { pathsFor } from '../base/paths.ts';
 import { createCriClient } from '../cri/client.ts';
 import { exec } from '../host/exec.ts';
 import { mountsBelow, readMounts } from '../host/mounts.ts';
-import { listProcesses, readArguments, readCgroups, sendSignal, withDescendants } from '../host/processes.ts';
+import {
+  isOfThisMachine,
+  listProcesses,
+  readArguments,
+  readCgroups,
+  sendSignal,
+  withDescendants,
+} from '../host/processes.ts';
 import { type ContainerdLayout, containerdLayout } from './containerd-layout.ts';
 import { findContainerd, stopContainerd } from './containerd-process.ts';
 
@@ -148,7 +155,10 @@ async function findContainerProcesses(
   const roots = new Set<number>();
   for (const { pid } of processes) {
     const args = await readArguments(pid);
-    const isShim = (args[0] ?? '').includes('containerd-shim') && args[args.indexOf('-address') + 1] === layout.socket;
+    const isShim =
+      (args[0] ?? '').includes('containerd-shim') &&
+      args[args.indexOf('-address') + 1] === layout.socket &&
+      (await isOfThisMachine(pid));
     const paths = await readCgroups(pid);
     const isContainer = [...paths.values()].some((path) => path.split(/[/:.-]/).some((part) => ids.has(part)));
     if (isContainer) for (const [controllers, path] of paths) cgroups.add(join(controllers, path));

@@ -4,7 +4,14 @@ import { test } from 'node:test';
 import { planCgroups } from './cgroups.ts';
 import { ExecError, exec } from './exec.ts';
 import { mountsBelow, parseMountInfo } from './mounts.ts';
-import { parseProcessStat, readArguments, readProcess, sendSignal, withDescendants } from './processes.ts';
+import {
+  isOfThisMachine,
+  parseProcessStat,
+  readArguments,
+  readProcess,
+  sendSignal,
+  withDescendants,
+} from './processes.ts';
 
 const V1 = `25 30 0:22 / /sys rw - sysfs sysfs rw
 31 25 0:26 / /sys/fs/cgroup ro - tmpfs tmpfs ro
@@ -37,6 +44,8 @@ test('a process is read from /proc, whatever its name', async () => {
   assert.equal((await readArguments(process.pid)).at(0), process.argv0);
   assert.equal(await readProcess(2 ** 22 + 1), undefined);
   assert.equal(sendSignal(2 ** 22 + 1, 'SIGTERM'), false);
+  assert.equal(await isOfThisMachine(process.pid), true);
+  assert.equal(await isOfThisMachine(2 ** 22 + 1), false);
 });
 
 test('descendants of a process', () => {

@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, readlink } from 'node:fs/promises';
 
 /** A running process as /proc shows it. */
 export interface ProcessInfo {
@@ -74,9 +74,26 @@ export function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
   }
 }
 
-async function readProcFile(pid: number, name: string): Promise<string | undefined> {
+/**
+ * Whether `pid` belongs to this machine as this process sees it, rather than to a system container (LXC, a Docker
+ * container) on it: another kedge may run in there, with the same paths. False when the process has gone.
+ */
+export async function isOfThisMachine(pid: number): Promise<boolean> {
+  const [own, other] = await Promise.all(['self', pid].map(pidNamespace));
+  return own !== undefined && own === other;
+}
+
+async function pidNamespace(pid: number | string): Promise<string | undefined> {
+  return unlessGone(readlink(`/proc/${pid}/ns/pid`));
+}
+
+function readProcFile(pid: number, name: string): Promise<string | undefined> {
+  return unlessGone(readFile(`/proc/${pid}/${name}`, 'utf8'));
+}
+
+async function unlessGone<T>(work: Promise<T>): Promise<T | undefined> {
   try {
-    return await readFile(`/proc/${pid}/${name}`, 'utf8');
+    return await work;
   } catch (error) {
     // ESRCH: the process ended between opening and reading.
     if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH'))
