@@ -8,6 +8,7 @@ import { ensureKubectl } from './lib/kubectl.ts';
 import { runMain, say, seconds } from './lib/report.ts';
 import { parseTestArguments, SUITES, type SuiteName, type TestRequest, testFiles } from './lib/test-plan.ts';
 import { type Counts, runTestFiles } from './lib/test-runner.ts';
+import { ensureUserModeLinux } from './lib/user-mode-linux.ts';
 
 /**
  * `npm test [-- path ... --name pattern]`: sets up what is missing, then checks, unit, integration and end-to-end
@@ -55,8 +56,9 @@ async function runSuite(suite: SuiteName, request: TestRequest, total: Counts): 
 async function prepareMachine(): Promise<void> {
   if (process.getuid?.() !== 0)
     throw new OperatorError('these tests run containers and set up networks: run them as root');
-  await ensurePackages('runtime', 'build', 'test');
+  await ensurePackages('runtime', 'build', 'test', 'ipvs');
   await ensureKubectl();
+  await ensureUserModeLinux();
 }
 
 async function build(): Promise<void> {

@@ -17,6 +17,8 @@ export const PACKAGES = {
   ],
   build: ['binutils', 'gcc', 'libc6-dev'],
   test: ['busybox-static', 'curl'],
+  /** What the IPVS form of the Service proxy runs; tests run it in a guest (user-mode-linux.ts). */
+  ipvs: ['ipset', 'iptables', 'ipvsadm'],
 } as const satisfies Record<string, readonly string[]>;
 
 export type PackageGroup = keyof typeof PACKAGES;
@@ -78,6 +80,19 @@ export async function ensureNamedPackages(packages: readonly string[]): Promise<
     throw new OperatorError(`apt-get could not install ${left.join(' ')} (${why.join('; ')}); ${remedy}`);
   }
   say(`Debian packages installed in ${seconds(begun)}`);
+}
+
+/** Downloads a package's file into `folder` without installing it. Throws OperatorError when it cannot. */
+export async function downloadPackage(name: string, folder: string): Promise<void> {
+  const download = (): Promise<CommandResult> => aptGet(['-o', 'APT::Sandbox::User=root', 'download', name], folder);
+  let result = await download();
+  if (result.code !== 0) {
+    await updateLists();
+    result = await download();
+  }
+  if (result.code === 0) return;
+  const why = result.output.split('\n').filter((line) => line.startsWith('E: '));
+  throw new OperatorError(`apt-get could not download ${name} (${why.join('; ')})`);
 }
 
 async function areKnown(packages: readonly string[]): Promise<boolean> {
