@@ -6,7 +6,7 @@ import { type Clock, holdProcess, sleep, systemClock } from '../base/clock.ts';
 import { type Component, OperatorError } from '../base/component.ts';
 import { errorText, type Logger } from '../base/log.ts';
 import { type CriClient, createCriClient } from '../cri/client.ts';
-import { hasGrpcCode } from '../cri/grpc-error.ts';
+import { hasGrpcCode } from '../grpc/error.ts';
 import { renderContainerdConfig, type Snapshotter } from './containerd-config.ts';
 import { type ContainerdLayout, containerdLayout, hashOf } from './containerd-layout.ts';
 import {

@@ -1,8 +1,9 @@
+import { connect } from 'node:net';
 import { type Clock, systemClock } from '../base/clock.ts';
+import { GrpcChannel } from '../grpc/channel.ts';
 import { decode, encode } from './codec.ts';
 import { containerEvents } from './container-events.ts';
 import type { MessageName } from './facts.ts';
-import { GrpcChannel } from './grpc-channel.ts';
 import {
   type CallOptions,
   IMAGE_METHODS,
@@ -74,7 +75,8 @@ function unaryMethods(channel: GrpcChannel, service: string, methods: readonly s
 /** A client of the CRI v1 runtime listening on `options.socketPath`; it connects at the first call. */
 export function createCriClient(options: CriClientOptions): CriClient {
   const clock = options.clock ?? systemClock;
-  const channel = new GrpcChannel({ socketPath: options.socketPath, clock });
+  const { socketPath } = options;
+  const channel = new GrpcChannel({ name: socketPath, connect: () => connect(socketPath), clock });
   // The interfaces are derived from the same two lists of methods.
   const runtime = unaryMethods(channel, 'RuntimeService', RUNTIME_METHODS) as unknown as RuntimeService;
   const images = unaryMethods(channel, 'ImageService', IMAGE_METHODS) as unknown as ImageService;

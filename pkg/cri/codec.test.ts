@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import protobuf from 'protobufjs';
+import { SCALARS } from '../grpc/schema.ts';
 import { decode, encode, message } from './codec.ts';
-import { enums, type MessageName, messages, SCALARS } from './facts.ts';
+import { enums, type MessageName, messages } from './facts.ts';
 
 /** The facts as a schema for protobufjs, which serves as the independent reader and writer. */
 function reference(): protobuf.Root {

@@ -4,10 +4,10 @@ import type { ServerHttp2Stream } from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
+import { frame } from '../grpc/frames.ts';
+import { GrpcTestServer, refuse, reply } from '../grpc/testing/server.ts';
 import { createCriClient } from './client.ts';
 import { decode, encode } from './codec.ts';
-import { frame } from './grpc-frames.ts';
-import { GrpcTestServer, refuse, reply } from './grpc-test-server.ts';
 import type { ContainerEvent } from './services.ts';
 
 const SUBSCRIBE = 'containerd.services.events.v1.Events/Subscribe';

@@ -1,7 +1,7 @@
 import { type Clock, sleep } from '../base/clock.ts';
+import type { GrpcChannel } from '../grpc/channel.ts';
+import { hasGrpcCode } from '../grpc/error.ts';
 import { decode, encode } from './codec.ts';
-import type { GrpcChannel } from './grpc-channel.ts';
-import { hasGrpcCode } from './grpc-error.ts';
 import type { ContainerEvent, RuntimeService } from './services.ts';
 import type { EnumValue } from './types.ts';
 

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
+import { GrpcChannel } from '../grpc/channel.ts';
+import { FrameParser, frame } from '../grpc/frames.ts';
+import { GrpcTestServer, refuse, reply } from '../grpc/testing/server.ts';
 import { createCriClient } from './client.ts';
 import { decode, encode } from './codec.ts';
-import { GrpcChannel } from './grpc-channel.ts';
-import { FrameParser, frame } from './grpc-frames.ts';
-import { GrpcTestServer, refuse, reply } from './grpc-test-server.ts';
 
 let dir: string;
 let socketPath: string;
@@ -86,11 +87,11 @@ test('deadline and cancellation end the call here and at the server', async () =
 test('messages are put together from chunks and bounded in size', async () => {
   const big = encode('ListImagesResponse', { images: [{ id: 'x'.repeat(3_000_000) }] });
   await server.listen(socketPath, (stream) => reply(stream, [big]));
-  const channel = new GrpcChannel({ socketPath });
+  const channel = new GrpcChannel({ name: socketPath, connect: () => connect(socketPath) });
   const call = { method: 'runtime.v1.ImageService/ListImages', request: Buffer.alloc(0), timeoutMs: 5000 };
   assert.equal((await channel.unary(call)).length, big.length);
   channel.close();
-  const narrow = new GrpcChannel({ socketPath, maxMessageBytes: 1000 });
+  const narrow = new GrpcChannel({ name: socketPath, connect: () => connect(socketPath), maxMessageBytes: 1000 });
   await assert.rejects(narrow.unary(call), { code: 'RESOURCE_EXHAUSTED' });
   narrow.close();
   const parser = new FrameParser(100, 'test');

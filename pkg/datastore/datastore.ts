@@ -75,6 +75,7 @@ export const LAZY_FLUSH_MS = 60_000;
  * - `value-too-large`, `invalid-key`: the request cannot succeed.
  * - `disk-full`: the write was not made; writes work again when there is space.
  * - `future-revision`: a revision was asked for that has not been given out yet.
+ * - `unavailable`: no answer in time, because etcd has no leader or is starting; whether a write was made is unknown.
  * - `closed`: the datastore was closed.
  * - `failed`: the datastore has stopped for good; whether a waiting write was made is unknown.
  */
@@ -84,6 +85,7 @@ export type DatastoreErrorCode =
   | 'invalid-key'
   | 'disk-full'
   | 'future-revision'
+  | 'unavailable'
   | 'closed'
   | 'failed';
 
@@ -101,6 +103,11 @@ export class DatastoreError extends Error {
 export interface Datastore {
   /** The revision of the newest event that was given to subscribers. */
   readonly revision: number;
+  /**
+   * Resolves when subscribers were given every write that any server had acknowledged when this was called: reading
+   * their copy is then as good as reading the datastore. One server's own writes are known at once.
+   */
+  current(): Promise<void>;
   get(key: string): Promise<KeyValue | undefined>;
   /** Keys that start with `prefix`, in byte order. */
   list(prefix: string, options?: ListOptions): Promise<ListResult>;

@@ -1,6 +1,6 @@
 import type { ContainerPort, LifecycleHandler } from '../api/generated/core-v1.ts';
 import { errorText } from '../base/log.ts';
-import { hasGrpcCode } from '../cri/grpc-error.ts';
+import { hasGrpcCode } from '../grpc/error.ts';
 import { ANNOTATIONS } from './container-labels.ts';
 import { runHook } from './lifecycle-hook.ts';
 import type { ContainerRuntimeStatus } from './runtime-status.ts';

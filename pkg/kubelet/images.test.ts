@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FakeClock } from '../base/clock.ts';
-import { GrpcError } from '../cri/grpc-error.ts';
 import type { ImageService } from '../cri/services.ts';
+import { GrpcError } from '../grpc/error.ts';
 import { ImageManager } from './images.ts';
 import { makeContainer, makePod } from './test-fixtures.ts';
 

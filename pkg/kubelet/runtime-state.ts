@@ -1,8 +1,8 @@
 import { type Clock, sleep } from '../base/clock.ts';
 import { errorText, type Logger } from '../base/log.ts';
-import { hasGrpcCode } from '../cri/grpc-error.ts';
 import type { RuntimeService } from '../cri/services.ts';
 import type { Message } from '../cri/types.ts';
+import { hasGrpcCode } from '../grpc/error.ts';
 import { LABELS } from './container-labels.ts';
 import { containerFromCri, runState, sandboxFromCri } from './runtime-convert.ts';
 import type { ContainerRuntimeStatus, PodRuntimeStatus, SandboxRuntimeStatus } from './runtime-status.ts';

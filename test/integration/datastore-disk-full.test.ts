@@ -4,13 +4,8 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { FakeClock } from '../../pkg/base/clock.ts';
-import {
-  bytes,
-  cleanUpAfter,
-  openTestDatastore,
-  temporaryDirectory,
-  text,
-} from '../../pkg/datastore/libsql/testing.ts';
+import { cleanUpAfter, openTestDatastore, temporaryDirectory } from '../../pkg/datastore/libsql/testing.ts';
+import { bytes, text } from '../../pkg/datastore/testing/values.ts';
 
 /** A small file system of its own; undefined where mounting is not allowed. */
 function smallDisk(t: TestContext, size: string): string | undefined {

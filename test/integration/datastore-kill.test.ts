@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { LibsqlDatastore } from '../../pkg/datastore/libsql/libsql-datastore.ts';
-import { openTestDatastore, temporaryDirectory, text } from '../../pkg/datastore/libsql/testing.ts';
+import { openTestDatastore, temporaryDirectory } from '../../pkg/datastore/libsql/testing.ts';
+import { text } from '../../pkg/datastore/testing/values.ts';
 import { LAZY_WRITERS, stepOf, WRITERS } from './datastore-kill-plan.ts';
 
 const ROUNDS = 55;

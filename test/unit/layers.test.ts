@@ -8,6 +8,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['pkg/base'],
   ['pkg/api'],
   ['pkg/apimachinery'],
+  ['pkg/grpc'],
   ['pkg/client', 'pkg/cri', 'pkg/datastore', 'pkg/host', 'pkg/pki', 'pkg/registry', 'pkg/streaming'],
   ['pkg/apiserver', 'pkg/bootstrap', 'pkg/controllers', 'pkg/kubelet', 'pkg/network', 'pkg/scheduler'],
   ['pkg/agent'],

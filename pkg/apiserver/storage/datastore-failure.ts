@@ -13,6 +13,7 @@ export function datastoreFailure(error: unknown): StatusError | undefined {
       return statusErrors.badRequest(`invalid name or namespace: ${error.message}`);
     case 'queue-full':
       return statusErrors.tooManyRequests(error.message, RETRY_AFTER_SECONDS);
+    case 'unavailable':
     case 'closed':
     case 'failed':
       return statusErrors.serviceUnavailable(error.message);

@@ -14,8 +14,9 @@ import {
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { createClient } from '@libsql/client/sqlite3';
+import { bytes } from '../testing/values.ts';
 import { openLibsqlDatastore } from './libsql-datastore.ts';
-import { bytes, openTestDatastore, temporaryDirectory, testOptions } from './testing.ts';
+import { openTestDatastore, temporaryDirectory, testOptions } from './testing.ts';
 
 /** Names and content of everything in a directory. */
 const fingerprint = (dir: string): Record<string, string> =>

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { FakeClock } from '../../base/clock.ts';
 import { CompactedError, LAZY_FLUSH_MS } from '../datastore.ts';
+import { bytes, text } from '../testing/values.ts';
 import { coalesce, LazyBuffer, type LogRow } from './lazy-buffer.ts';
-import { bytes, openTestDatastore, temporaryDirectory, text } from './testing.ts';
+import { openTestDatastore, temporaryDirectory } from './testing.ts';
 
 const lazy = { durability: 'lazy' } as const;
 const row = (revision: number, key: string, value: string | undefined, isLazy = true): LogRow => ({

@@ -97,6 +97,11 @@ export class LibsqlDatastore implements Datastore {
     return this.#revision;
   }
 
+  /** Nobody else writes, and subscribers are told before writers. */
+  current(): Promise<void> {
+    return Promise.resolve();
+  }
+
   create(key: string, value: Uint8Array, options?: WriteOptions): Promise<WriteResult> {
     return this.#write('create', key, value, 0, options);
   }

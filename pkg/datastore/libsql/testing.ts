@@ -1,12 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 import { systemClock } from '../../base/clock.ts';
 import { silentLogger } from '../../base/log.ts';
+import type { Hooks } from '../testing/values.ts';
 import { type LibsqlDatastore, type LibsqlOptions, openLibsqlDatastore } from './libsql-datastore.ts';
-
-type Hooks = Pick<TestContext, 'after'>;
 
 const cleanups = new WeakMap<Hooks, (() => unknown)[]>();
 
@@ -44,8 +42,3 @@ export async function openTestDatastore(t: Hooks, options: Partial<LibsqlOptions
   cleanUpAfter(t, () => store.close());
   return store;
 }
-
-/** UTF-8 of `text`. */
-export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
-/** Text of UTF-8. */
-export const text = (value: Uint8Array | undefined): string | undefined => value && new TextDecoder().decode(value);

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { test } from 'node:test';
-import { CompactedError, type DatastoreEvent, type KeyValue } from '../datastore.ts';
+import { CompactedError, type Datastore, type DatastoreEvent, type KeyValue } from '../datastore.ts';
 import { compareKeys } from '../keys.ts';
-import type { LibsqlDatastore } from './libsql-datastore.ts';
-import { bytes, openTestDatastore, temporaryDirectory, text } from './testing.ts';
+import type { MakeStore } from './contract.ts';
+import { bytes, text } from './values.ts';
 
 /** Numbers in [0, 1) that are the same for the same seed (mulberry32). */
 function randomNumbers(seed: number): () => number {
@@ -67,12 +66,7 @@ const PREFIXES = ['', '/a/', '/b/', '/b/é', '/c'];
 const KEYS = ['/a/1', '/a/2', '/a/3', '/b/1', '/b/é', '/b/éa', '/b/\u{1f600}', '/b/\uffee', '/c', '/d/1'];
 
 /** Runs `steps` random operations on a datastore and the model, `lazyShare` of the writes being lazy. */
-async function run(
-  open: () => Promise<LibsqlDatastore>,
-  seed: number,
-  steps: number,
-  lazyShare: number,
-): Promise<void> {
+async function run(open: () => Promise<Datastore>, seed: number, steps: number, lazyShare: number): Promise<void> {
   const random = randomNumbers(seed);
   const below = (bound: number): number => Math.floor(random() * bound);
   const pick = <T>(from: readonly T[]): T => from[below(from.length)] as T;
@@ -176,14 +170,17 @@ async function run(
   await store.close();
 }
 
-for (const [name, lazyShare] of [
-  ['durable', 0],
-  ['mostly lazy', 0.8],
-] as const) {
-  for (const seed of [1, 2]) {
-    test(`random operations agree with a model: ${name} writes, seed ${seed}`, async (t) => {
-      const path = join(temporaryDirectory(t), 'state.db');
-      await run(() => openTestDatastore(t, { path }), seed, 600, lazyShare);
-    });
+/** Random operations on a datastore against the model; `coalesces`: what lazy writes replaced may be gone. */
+export function modelContract(name: string, make: MakeStore, options: { readonly coalesces: boolean }): void {
+  for (const [durability, lazyShare] of [
+    ['durable', 0],
+    ['mostly lazy', 0.8],
+  ] as const) {
+    for (const seed of options.coalesces ? [1, 2] : [1]) {
+      test(`${name}: random operations agree with a model: ${durability} writes, seed ${seed}`, async (t) => {
+        const made = await make(t);
+        await run(() => made.open(), seed, 600, lazyShare);
+      });
+    }
   }
 }

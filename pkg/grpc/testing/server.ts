@@ -1,5 +1,5 @@
 import { createServer, type Http2Server, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
-import { FrameParser, frame } from './grpc-frames.ts';
+import { FrameParser, frame } from '../frames.ts';
 
 /** What a test does with one call: `method` is `<package>.<Service>/<Method>`. */
 export type CallHandler = (

@@ -1,13 +1,15 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2, constants } from 'node:http2';
-import { connect } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { errorText } from '../base/log.ts';
-import { GRPC_CODES, type GrpcCode, GrpcError } from './grpc-error.ts';
-import { FrameParser, frame } from './grpc-frames.ts';
+import { GRPC_CODES, type GrpcCode, GrpcError } from './error.ts';
+import { FrameParser, frame } from './frames.ts';
 
 export interface GrpcChannelOptions {
-  /** Path of the server's unix socket. */
-  readonly socketPath: string;
+  /** Where the server is, for messages. */
+  readonly name: string;
+  /** Begins a connection: a socket of the `net` or (with ALPN `h2`) the `tls` module. */
+  readonly connect: () => Duplex;
   /** The longest message accepted from the server, in bytes; 16 MiB unless given, as upstream's kubelet has it. */
   readonly maxMessageBytes?: number;
   readonly clock?: Clock;
@@ -20,6 +22,8 @@ export interface GrpcCall {
   /** Milliseconds until the call fails with `DEADLINE_EXCEEDED`; `Infinity` for none. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
+  /** Keeps the client's side of the call open; some servers end a stream whose client has said all it wants. */
+  readonly keepOpen?: boolean;
   /** Further request headers. */
   readonly metadata?: Readonly<Record<string, string>>;
 }
@@ -35,18 +39,18 @@ const SESSION_MEMORY_MB = 64;
 const LONGEST_TIMEOUT = 99_999_999;
 
 /**
- * A gRPC client connection over a unix socket. It connects at the first call, and again at the first call after the
+ * A gRPC client connection. It connects at the first call, and again at the first call after the
  * connection was lost; a call during which it is lost fails with `UNAVAILABLE` and is not repeated.
  */
 export class GrpcChannel {
-  readonly #socketPath: string;
+  readonly #options: GrpcChannelOptions;
   readonly #maxMessage: number;
   readonly #clock: Clock;
   #session: ClientHttp2Session | undefined;
   #closed = false;
 
   constructor(options: GrpcChannelOptions) {
-    this.#socketPath = options.socketPath;
+    this.#options = options;
     this.#maxMessage = options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE;
     this.#clock = options.clock ?? systemClock;
   }
@@ -64,7 +68,7 @@ export class GrpcChannel {
     const { method, signal } = call;
     if (signal?.aborted) throw new GrpcError('CANCELLED', method, 'the call was cancelled before it began');
     const stream = this.#request(call);
-    const outcome = new Outcome(stream, method, this.#socketPath);
+    const outcome = new Outcome(stream, method, this.#options.name);
     const abort = (): void => outcome.fail(new GrpcError('CANCELLED', method, 'the call was cancelled'));
     signal?.addEventListener('abort', abort, { once: true });
     const cancelTimer = Number.isFinite(call.timeoutMs)
@@ -107,7 +111,8 @@ export class GrpcChannel {
       'user-agent': 'kedge',
       ...(Number.isFinite(call.timeoutMs) && { 'grpc-timeout': `${timeout}m` }),
     });
-    stream.end(frame(call.request));
+    if (call.keepOpen) stream.write(frame(call.request));
+    else stream.end(frame(call.request));
     return stream;
   }
 
@@ -115,7 +120,7 @@ export class GrpcChannel {
     const current = this.#session;
     if (current !== undefined && !current.closed && !current.destroyed) return current;
     const session = connectHttp2('http://localhost', {
-      createConnection: () => connect(this.#socketPath),
+      createConnection: () => this.#options.connect(),
       settings: { enablePush: false, initialWindowSize: WINDOW },
       maxSessionMemory: SESSION_MEMORY_MB,
     });
@@ -136,16 +141,16 @@ export class GrpcChannel {
 class Outcome {
   readonly #stream: ClientHttp2Stream;
   readonly #method: string;
-  readonly #socketPath: string;
+  readonly #server: string;
   readonly #closed: Promise<void>;
   #failure: unknown;
   #trailers: Headers | undefined;
   #httpStatus = 0;
 
-  constructor(stream: ClientHttp2Stream, method: string, socketPath: string) {
+  constructor(stream: ClientHttp2Stream, method: string, server: string) {
     this.#stream = stream;
     this.#method = method;
-    this.#socketPath = socketPath;
+    this.#server = server;
     this.#closed = new Promise((resolve) => stream.once('close', () => resolve()));
     stream.on('response', (headers) => {
       this.#httpStatus = headers[':status'] ?? 0;
@@ -193,7 +198,7 @@ class Outcome {
       return new GrpcError(code, this.#method, `the server reset the call: ${errorText(error)}`, { cause: error });
     }
     const reason = error === undefined ? 'the server closed the connection' : errorText(error);
-    return new GrpcError('UNAVAILABLE', this.#method, `connection to ${this.#socketPath}: ${reason}`, { cause: error });
+    return new GrpcError('UNAVAILABLE', this.#method, `connection to ${this.#server}: ${reason}`, { cause: error });
   }
 }
 

@@ -1,4 +1,4 @@
-import { GrpcError } from './grpc-error.ts';
+import { GrpcError } from './error.ts';
 
 const HEADER = 5;
 
