@@ -8,6 +8,7 @@ import { statusErrors } from '../../apimachinery/status-error.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { type ActionSubresource, type Column, type ConnectSubresource, describe, statusPart } from '../descriptor.ts';
 import { eviction } from './eviction.ts';
+import { mergeLabelKeys } from './label-keys.ts';
 import { defaultPod } from './pod-defaults.ts';
 import { summarizePod } from './pod-status-text.ts';
 import {
@@ -54,6 +55,7 @@ const binding: ActionSubresource = {
         throw refuse(`pod ${name} is already assigned to node ${JSON.stringify(pod.spec.nodeName)}`);
       if ((pod.spec.schedulingGates ?? []).length > 0) throw refuse(`pod ${name} has non-empty .spec.schedulingGates`);
       pod.spec.nodeName = target.name ?? '';
+      delete pod.status.nominatedNodeName;
       pod.metadata.annotations = { ...pod.metadata.annotations, ...metadata.annotations };
       pod.status.conditions = setCondition(
         pod.status.conditions ?? [],
@@ -152,6 +154,7 @@ export const pod = describe<Pod>(pods, {
   defaults: (draft) => defaultPod(draft.spec),
   prepareForCreate(draft, context) {
     draft.status = { phase: 'Pending', qosClass: qosClass(draft) };
+    mergeLabelKeys(draft);
     const gates = draft.spec.schedulingGates ?? [];
     if (gates.length > 0) {
       const condition = {

@@ -1,17 +1,21 @@
+import { namespaces } from '../../api/resources.ts';
 import type { Random } from '../../apimachinery/random-name.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Client } from '../../client/client.ts';
 import type { EventRecorder } from '../../client/events.ts';
+import { defaultSelector } from '../default-selector.ts';
 import type { WeightedPlugin } from '../framework.ts';
 import { defaultBinder } from './default-binder.ts';
 import { defaultPreemption } from './default-preemption.ts';
 import { imageLocality } from './image-locality.ts';
+import { interPodAffinity } from './inter-pod-affinity.ts';
 import { nodeAffinity } from './node-affinity.ts';
 import { nodeName } from './node-name.ts';
 import { nodePorts } from './node-ports.ts';
 import { nodeResourcesBalancedAllocation } from './node-resources-balanced-allocation.ts';
 import { nodeResourcesFit } from './node-resources-fit.ts';
 import { nodeUnschedulable } from './node-unschedulable.ts';
+import { podTopologySpread } from './pod-topology-spread.ts';
 import { prioritySort } from './priority-sort.ts';
 import { schedulingGates } from './scheduling-gates.ts';
 import { taintToleration } from './taint-toleration.ts';
@@ -26,6 +30,8 @@ export interface PluginContext {
 
 /** The plugins of the default profile in upstream's order and weights; filters run in this order. */
 export function defaultPlugins(context: PluginContext): WeightedPlugin[] {
+  const { client } = context;
+  const namespaceInformer = client.informer(namespaces);
   return [
     { plugin: schedulingGates, weight: 0 },
     { plugin: prioritySort, weight: 0 },
@@ -35,9 +41,11 @@ export function defaultPlugins(context: PluginContext): WeightedPlugin[] {
     { plugin: nodeAffinity, weight: 2 },
     { plugin: nodePorts, weight: 0 },
     { plugin: nodeResourcesFit, weight: 1 },
-    { plugin: defaultPreemption, weight: 0 },
+    { plugin: podTopologySpread(defaultSelector(client)), weight: 2 },
+    { plugin: interPodAffinity((name) => namespaceInformer.get(name)?.metadata.labels ?? {}), weight: 2 },
+    { plugin: defaultPreemption(context), weight: 0 },
     { plugin: nodeResourcesBalancedAllocation, weight: 1 },
     { plugin: imageLocality, weight: 1 },
-    { plugin: defaultBinder(context.client), weight: 0 },
+    { plugin: defaultBinder(client), weight: 0 },
   ];
 }

@@ -84,7 +84,10 @@ function* validateSpreadKeys({ matchLabelKeys, labelSelector }: TopologySpreadCo
   }
   const used = new Set([
     ...Object.keys(labelSelector?.matchLabels ?? {}),
-    ...(labelSelector?.matchExpressions ?? []).map(({ key }) => key),
+    // Of a Pod, the keys have become requirements of this form already.
+    ...(labelSelector?.matchExpressions ?? [])
+      .filter(({ operator, values }) => operator !== 'In' || values?.length !== 1)
+      .map(({ key }) => key),
   ]);
   for (const [index, key] of keys.entries()) {
     yield* each(at.index(index), key, isQualifiedName);
