@@ -5,6 +5,7 @@ import { ensurePackages } from './lib/apt.ts';
 import { CHECK_STAGES } from './lib/check-stages.ts';
 import { ensureGenerated } from './lib/generated.ts';
 import { ensureKubectl } from './lib/kubectl.ts';
+import { hasPrivateHosts, runOnPrivateHosts } from './lib/private-host/test-lanes.ts';
 import { runMain, say, seconds } from './lib/report.ts';
 import { parseTestArguments, SUITES, type SuiteName, type TestRequest, testFiles } from './lib/test-plan.ts';
 import { type Counts, runTestFiles } from './lib/test-runner.ts';
@@ -45,7 +46,9 @@ async function runSuite(suite: SuiteName, request: TestRequest, total: Counts): 
   if (suite !== 'unit') await prepareMachine();
   if (suite === 'e2e') await build();
   say(`${suite} tests: ${files.length} files`);
-  const counts = await runTestFiles({ ...SUITES[suite], files, namePattern: request.namePattern });
+  const { concurrency } = SUITES[suite];
+  const runFiles = concurrency === 'hosts' && hasPrivateHosts() ? runOnPrivateHosts : runTestFiles;
+  const counts = await runFiles({ ...SUITES[suite], files, namePattern: request.namePattern });
   say(`${suite} tests: ${counts.passed} passed, ${counts.failed} failed (${seconds(begun)})`);
   total.passed += counts.passed;
   total.failed += counts.failed;

@@ -4,7 +4,10 @@ import { CommandError } from './command.ts';
 
 /** Progress for whoever waits at the terminal: what is being done, and how long it took. */
 
-const started = Date.now();
+/** When the command began, for those parts of it that are processes of their own. */
+export const STARTED_VARIABLE = 'KEDGE_DEV_STARTED';
+
+export const started = Number(process.env[STARTED_VARIABLE] ?? Date.now());
 
 /** Seconds since `since` as `3.2 s`. */
 export function seconds(since: number): string {

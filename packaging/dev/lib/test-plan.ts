@@ -13,11 +13,12 @@ export interface TestRequest {
 
 const MINUTE = 60_000;
 
-/** Where each kind of test is, and how it runs. Those that use the machine (network, mounts) go one by one. */
+/** Where each kind of test is, and how it runs. Those that use the machine (network, mounts) get
+ * private ones. */
 export const SUITES: Readonly<
   Record<
     SuiteName,
-    { patterns: readonly string[]; concurrency: 'cores' | 'one'; testTimeout: number; suiteTimeout: number }
+    { patterns: readonly string[]; concurrency: 'cores' | 'hosts'; testTimeout: number; suiteTimeout: number }
   >
 > = {
   unit: {
@@ -28,13 +29,13 @@ export const SUITES: Readonly<
   },
   integration: {
     patterns: ['test/integration/**/*.test.ts'],
-    concurrency: 'one',
+    concurrency: 'hosts',
     testTimeout: 5 * MINUTE,
     suiteTimeout: 30 * MINUTE,
   },
   e2e: {
     patterns: ['test/e2e/**/*.test.ts'],
-    concurrency: 'one',
+    concurrency: 'hosts',
     testTimeout: 10 * MINUTE,
     suiteTimeout: 60 * MINUTE,
   },

@@ -14,8 +14,8 @@ export interface Counts {
 export interface SuiteOptions {
   /** Test files, absolute. */
   readonly files: readonly string[];
-  /** Files run at the same time: as many as there are cores for tests that share nothing, else one. */
-  readonly concurrency: 'cores' | 'one';
+  /** Tests that share nothing run on all cores at once; others one by one, or on private hosts. */
+  readonly concurrency: 'cores' | 'hosts';
   /** Longest time of one test, in ms. */
   readonly testTimeout: number;
   /** Longest time of all files together, in ms; whatever still runs then is ended and counts as failed. */
@@ -31,7 +31,8 @@ interface FileTally {
   output: string;
 }
 
-const LONGEST_OUTPUT = 256 * 1024;
+/** More of what a file writes is not shown. */
+export const LONGEST_OUTPUT = 256 * 1024;
 
 /** Runs test files, each in a process of its own; says how each file went and shows every failure. */
 export async function runTestFiles(options: SuiteOptions): Promise<Counts> {

@@ -1,23 +1,19 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type CommandOptions, type CommandResult, mustRun, run } from '../../../packaging/dev/lib/command.ts';
 import { placeBusyboxImage } from '../../../packaging/dev/lib/hello-image.ts';
+import { makeCgroups, removeCgroups } from '../../../packaging/dev/lib/private-host/cgroups.ts';
+import { ENDS_WITH_US, onPrivateHost, privateHost } from '../../../packaging/dev/lib/private-host/private-host.ts';
 import { BUILD_DIR } from '../../../packaging/dev/lib/project.ts';
-import { makeCgroups, removeCgroups } from './host-cgroups.ts';
 import { EXECUTABLE } from './kedge.ts';
 import { until } from './until.ts';
 
-const INIT = join(import.meta.dirname, 'host-init.sh');
-const ENTER = join(import.meta.dirname, 'host-enter.sh');
 const BRIDGE = 'lan0';
 const STOP_TIMEOUT = 30_000;
-
-/** Arguments that end a program with this process, however that ends. */
-const WITH_US = ['--pdeathsig', 'KILL', '--'];
 
 /**
  * A network of private hosts: machines of their own as far as kedge can tell (network, mounts, processes, host name and
@@ -40,9 +36,8 @@ export class Lan {
 
   static async create(prefix = '192.168.77'): Promise<Lan> {
     // `cat` ends when its input is closed.
-    const holder = spawn('setpriv', [...WITH_US, 'unshare', '--net', 'sh', '-c', 'echo ready; exec cat >/dev/null'], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
+    const hold = ['unshare', '--net', 'sh', '-c', 'echo ready; exec cat >/dev/null'];
+    const holder = start([...ENDS_WITH_US, ...hold], ['pipe', 'pipe', 'inherit']);
     const lan = new Lan(holder, prefix);
     await heard(holder);
     await lan.#ip('link', 'add', BRIDGE, 'type', 'bridge', 'stp_state', '0', 'forward_delay', '0');
@@ -117,15 +112,7 @@ export class Host {
   static async start(lan: Lan, name: string, address: string): Promise<Host> {
     const cgroup = `${basename(lan.folder)}-${name}`;
     makeCgroups(cgroup);
-    const unshare = ['unshare', '--mount', '--net', '--pid', '--ipc', '--uts', '--cgroup', '--fork', '--kill-child'];
-    // Namespaces of cgroups begin where the process is that makes them: it goes there first.
-    const enter =
-      'for h in $(awk \'$3 == "cgroup" { print $2 }\' /proc/mounts); do echo $$ >"$h/$0/cgroup.procs"; done';
-    const init = spawn(
-      'setpriv',
-      [...WITH_US, 'sh', '-c', `${enter}; exec "$@"`, cgroup, ...unshare, '--propagation', 'private', INIT, name],
-      { stdio: ['pipe', 'pipe', 'inherit'] },
-    );
+    const init = start(privateHost(cgroup, name), ['pipe', 'pipe', 'inherit']);
     await heard(init);
     return new Host(lan, name, address, init, onlyChild(init.pid), cgroup);
   }
@@ -147,17 +134,19 @@ export class Host {
 
   /** Runs a program on the host; resolves whatever its exit code is. */
   run(argv: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
-    return run(ENTER, [...this.#entry(), ...argv], options);
+    const [program = '', ...args] = this.#command(argv);
+    return run(program, args, options);
   }
 
   /** Runs a program on the host, which has to succeed; resolves to its stdout. */
   mustRun(argv: readonly string[], options: CommandOptions = {}): Promise<string> {
-    return mustRun(ENTER, [...this.#entry(), ...argv], options);
+    const [program = '', ...args] = this.#command(argv);
+    return mustRun(program, args, options);
   }
 
   /** Starts a program on the host that goes on; the test, or the host's end, ends it. */
   spawn(argv: readonly string[], env: Readonly<Record<string, string>> = {}): ChildProcess {
-    return spawn(ENTER, [...this.#entry(), ...argv], { env: { ...process.env, ...env }, stdio: 'pipe' });
+    return start(this.#command(argv), 'pipe', env);
   }
 
   /** Puts the busybox image where kedge of the default data directory imports images from. */
@@ -175,11 +164,7 @@ export class Host {
     assert.ok(this.#kedge === undefined || this.#kedge.hasEnded, `kedge has ended on ${this.name}`);
     this.placeImages();
     const log = openSync(this.#logFile, 'a');
-    const child = spawn(ENTER, [...this.#entry(), EXECUTABLE, ...args], {
-      cwd: '/',
-      env: { ...process.env, ...env },
-      stdio: ['ignore', log, log],
-    });
+    const child = start(this.#command([EXECUTABLE, ...args]), ['ignore', log, log], env);
     closeSync(log);
     this.#kedge = new HostProcess(child, () => `${this.name}: ${this.log.split('\n').slice(-15).join('\n')}`);
     return this.#kedge;
@@ -201,8 +186,8 @@ export class Host {
     await until(`the cgroups of ${this.name} are empty`, () => removeCgroups(this.#cgroup), { intervalMs: 50 });
   }
 
-  #entry(): string[] {
-    return [String(this.pid), this.#cgroup];
+  #command(argv: readonly string[]): string[] {
+    return onPrivateHost(this.pid, this.#cgroup, argv);
   }
 }
 
@@ -257,6 +242,11 @@ export class HostProcess {
     }
     return this.exitCode;
   }
+}
+
+function start(argv: readonly string[], stdio: StdioOptions, env: Readonly<Record<string, string>> = {}): ChildProcess {
+  const [program = '', ...args] = argv;
+  return spawn(program, args, { cwd: '/', env: { ...process.env, ...env }, stdio });
 }
 
 function heard(child: ChildProcess): Promise<void> {

@@ -1,8 +1,10 @@
 #!/bin/sh
-# First process of a private host: mounts what a machine of its own has, then waits; with it everything on the host ends.
-# It runs in new mount, network, pid, ipc, uts and cgroup namespaces.
+# init.sh <host name> [program [argument ...]]
+# First process of a private host: mounts what a machine of its own has, then runs the program; without one it waits.
+# When it ends, everything on the host ends. It runs in new mount, network, pid, ipc, uts and cgroup namespaces.
 set -eu
 hostname "$1"
+shift
 hierarchies=$(awk '$3 == "cgroup" { print $2 ":" $4 }' /proc/mounts)
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
@@ -20,6 +22,12 @@ for folder in /run /etc/kedge /var/lib/kedge /var/lib/cni /var/log/pods /var/log
 done
 mkdir -p /run/lock
 ip link set lo up
+if [ $# -gt 0 ]; then
+  # Not by exec: the shell takes in the orphans of the host.
+  status=0
+  "$@" || status=$?
+  exit "$status"
+fi
 echo ready
 # The shell takes in the orphans of the host; closing its input ends it.
 cat >/dev/null

@@ -1,5 +1,5 @@
 #!/bin/sh
-# host-enter.sh <pid of the host's first process> <cgroup of the host> <program> [argument ...]
+# enter.sh <pid of the host's first process> <cgroup of the host> <program> [argument ...]
 # Runs a program on a private host: first joins its cgroups, which can only be named from outside, then its namespaces.
 set -eu
 pid=$1

@@ -11,6 +11,11 @@ function hierarchies(): string[] {
   return [...new Set(found)];
 }
 
+/** Whether private hosts can have cgroups of their own here. */
+export function canMakeCgroups(): boolean {
+  return hierarchies().length > 0;
+}
+
 /** Makes the cgroup `name` in every hierarchy. */
 export function makeCgroups(name: string): void {
   for (const hierarchy of hierarchies()) {
