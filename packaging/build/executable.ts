@@ -9,7 +9,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { PAUSE_ARCHIVE } from '../../pkg/agent/pause-image.ts';
 import { DESCRIPTIONS_ASSET } from '../../pkg/api/descriptions.ts';
 import { NATIVE_ASSET } from '../../pkg/datastore/libsql/native.ts';
@@ -55,7 +55,8 @@ export async function buildExecutable(arch: Arch): Promise<string> {
     [PAUSE_ARCHIVE]: buildPause(arch === 'x64' ? 'amd64' : 'arm64'),
   };
   const config = {
-    main,
+    // Relative to `folder`: the path is put into the executable, which must not depend on where it is built.
+    main: basename(main),
     output: join(folder, 'program.blob'),
     disableExperimentalSEAWarning: true,
     // The code cache belongs to the V8 that made it.
@@ -75,9 +76,10 @@ export async function buildExecutable(arch: Arch): Promise<string> {
   }
   const configFile = join(folder, 'sea.json');
   writeFileSync(configFile, JSON.stringify(config));
-  // With the same settings as later: V8 rejects a code cache that was made under others.
-  const packArgs = [...EXEC_ARGV, '--experimental-sea-config', configFile];
-  await step('packing the program', () => mustRun(process.execPath, packArgs));
+  // With the same settings as later: V8 rejects a code cache that was made under others. The seed, of which V8 takes
+  // no notice in this, makes the same cache of the same program every time.
+  const packArgs = [...EXEC_ARGV, '--random-seed=1', '--experimental-sea-config', configFile];
+  await step('packing the program', () => mustRun(process.execPath, packArgs, { cwd: folder }));
   await step('putting it into Node.js', () => inject(platform, config.output, output));
   writeFileSync(stamp, hash);
   return output;
