@@ -39,7 +39,10 @@ export async function buildAptRepository({ folder, debs, key }: AptRepositoryOpt
     Architectures: ARCHITECTURES.join(' '),
     Description: 'Kubernetes for the edge in one executable',
   };
-  const settings = Object.entries(facts).flatMap(([name, value]) => ['-o', `APT::FTPArchive::Release::${name}=${value}`]);
+  const settings = Object.entries(facts).flatMap(([name, value]) => [
+    '-o',
+    `APT::FTPArchive::Release::${name}=${value}`,
+  ]);
   // Written when all is there: the Release file must not list itself.
   const release = await mustRun('apt-ftparchive', [...settings, 'release', suite], { cwd: folder });
   writeFileSync(join(folder, suite, 'Release'), release);
