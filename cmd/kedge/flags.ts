@@ -152,7 +152,8 @@ export const SERVER_FLAGS = [
     name: 'disable',
     kind: 'list',
     placeholder: 'name',
-    description: 'packaged component that is not to run: coredns (the cluster DNS)',
+    description:
+      'packaged component that is not to run: coredns (the cluster DNS), metrics-server (kubectl top), servicelb (addresses of LoadBalancer Services)',
     group: 'Components',
   },
   {

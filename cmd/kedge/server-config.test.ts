@@ -53,7 +53,15 @@ test('the defaults', () => {
     clusterDomain: 'cluster.local',
     kubeconfig: { path: '/etc/kedge/kedge.yaml', mode: 0o600 },
     token: undefined,
-    disabled: { scheduler: false, controllerManager: false, agent: false, kubeProxy: false, clusterDNS: false },
+    disabled: {
+      scheduler: false,
+      controllerManager: false,
+      agent: false,
+      kubeProxy: false,
+      clusterDNS: false,
+      metricsAPI: false,
+      serviceLB: false,
+    },
     node: {
       name: 'node-1',
       labels: {},

@@ -9,7 +9,7 @@ import type { ServerFlagName } from './flags.ts';
 import type { Setting, Settings } from './settings.ts';
 import * as value from './values.ts';
 
-/** Components that k3s packages; of these kedge brings the cluster DNS, the others are accepted and never run. */
+/** Components that k3s packages; what kedge has no part for is accepted and never runs. */
 const packagedComponent = value.oneOf('coredns', 'servicelb', 'traefik', 'local-storage', 'metrics-server');
 
 /** How each flag's text is read. */
@@ -79,6 +79,8 @@ export function serverConfig(settings: Settings): ServerConfig {
       agent: values['disable-agent'],
       kubeProxy: values['disable-kube-proxy'],
       clusterDNS: values.disable.includes('coredns'),
+      metricsAPI: values.disable.includes('metrics-server'),
+      serviceLB: values.disable.includes('servicelb'),
     },
     node: {
       name: values['node-name'] ?? nameOfHost(),

@@ -44,6 +44,7 @@ import type {
 import type { EndpointSlice } from './generated/discovery-v1.ts';
 import type { Event as EventsEvent } from './generated/events-v1.ts';
 import type { FlowSchema, PriorityLevelConfiguration } from './generated/flowcontrol-v1.ts';
+import type { NodeMetrics, PodMetrics } from './generated/metrics-v1beta1.ts';
 import type { Ingress, IngressClass, IPAddress, NetworkPolicy, ServiceCIDR } from './generated/networking-v1.ts';
 import type { RuntimeClass } from './generated/node-v1.ts';
 import type { PodDisruptionBudget } from './generated/policy-v1.ts';
@@ -344,6 +345,9 @@ export const priorityLevelConfigurations = define<PriorityLevelConfiguration>(
   'prioritylevelconfigurations',
   'cluster',
 );
+
+export const nodeMetrics = define<NodeMetrics>('metrics.k8s.io', 'v1beta1', 'NodeMetrics', 'nodes', 'cluster');
+export const podMetrics = define<PodMetrics>('metrics.k8s.io', 'v1beta1', 'PodMetrics', 'pods', 'namespaced');
 
 export const eventsEvents = define<EventsEvent>('events.k8s.io', 'v1', 'Event', 'events', 'namespaced');
 

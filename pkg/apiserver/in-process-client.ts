@@ -19,6 +19,7 @@ import type { Descriptor } from '../registry/descriptor.ts';
 import type { UserInfo } from '../registry/user-info.ts';
 import type { ApiCore } from './api-core.ts';
 import { requireAuthorized } from './authz/authorizer.ts';
+import { computedObject, computedObjects } from './operations/computed-objects.ts';
 import type { WriteRequest } from './operations/options.ts';
 import { storageType, type Target } from './operations/resource-operations.ts';
 import type { ResourceRegistry } from './resource-registry.ts';
@@ -47,6 +48,9 @@ export class InProcessClient implements Client {
   async get<T extends KubeObject>(type: ResourceType<T>, name: string, namespace?: string): Promise<T> {
     const target = this.#target(type, namespace);
     this.#authorize('get', target, name);
+    if (target.descriptor.computed !== undefined) {
+      return (await computedObject(target.descriptor, name, target.namespace)).object as T;
+    }
     return this.#core.operations.get(target, name).object as T;
   }
 
@@ -54,6 +58,10 @@ export class InProcessClient implements Client {
     const target = this.#target(type, options.namespace);
     this.#authorize('list', target, '');
     const selection = Selection.parse(target.descriptor, options.labelSelector, options.fieldSelector);
+    if (target.descriptor.computed !== undefined) {
+      const found = await computedObjects(target.descriptor, options.namespace, selection);
+      return { items: found.map(({ object }) => object as T), resourceVersion: '' };
+    }
     const stored = this.#core.operations.store.list(storageType(target.descriptor), options.namespace);
     const items = stored.filter((item) => selection.matches(item)).map((item) => item.object as T);
     return { items, resourceVersion: String(this.#core.operations.store.revision) };

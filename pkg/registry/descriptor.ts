@@ -1,6 +1,6 @@
 import { schemaOf } from '../api/facts.ts';
 import type { JsonObject, StructSchema } from '../api/schema.ts';
-import type { KubeObject, ResourceType } from '../api/types.ts';
+import type { Input, KubeObject, ResourceType } from '../api/types.ts';
 import { apiVersionOf } from '../api/types.ts';
 import type { FieldError } from '../apimachinery/field-error.ts';
 import { type NameCheck, nameIsDnsSubdomain } from '../apimachinery/names.ts';
@@ -121,6 +121,12 @@ export interface Column<T extends KubeObject = KubeObject> {
   cell(object: T, now: number): string | number | boolean | null;
 }
 
+/** Where the objects of a computed resource come from; they have no uid and no resourceVersion. */
+export interface ComputedObjects<T extends KubeObject = KubeObject> {
+  /** Those of one namespace, or of all of them; sorted by nobody, selected by nobody. */
+  list(namespace: string | undefined): Promise<readonly Input<T>[]>;
+}
+
 /**
  * Everything that is particular to one resource. Routes, storage, watch, patch, tables, discovery, OpenAPI and RBAC
  * attributes are generic and read descriptors; a CRD makes the same kind of descriptor at run time.
@@ -192,6 +198,8 @@ export interface Descriptor<T extends KubeObject = KubeObject> {
   readonly allowUnconditionalUpdate: boolean;
   /** A virtual resource that is answered, not stored: reviews, componentstatuses, bindings. */
   virtual?(call: ActionCall): Promise<object>;
+  /** Objects that are worked out when somebody asks (metrics): nothing is stored, nothing can be watched. */
+  readonly computed?: ComputedObjects<T>;
   /** What clients are told, as a warning, because upstream has deprecated the version. */
   readonly deprecation?: string;
   /** A DELETE that removes at once answers with the object instead of a Status. */

@@ -1,4 +1,4 @@
-import { endpointSlices, endpoints, namespaces, priorityClasses, services } from '../api/resources.ts';
+import { clusterRoles, endpointSlices, endpoints, namespaces, priorityClasses, services } from '../api/resources.ts';
 import type { Input, KubeObject, ResourceType } from '../api/types.ts';
 import { semanticEqual } from '../apimachinery/deep-equal.ts';
 import { isStatusReason } from '../apimachinery/status-error.ts';
@@ -53,6 +53,18 @@ export async function ensurePriorityClasses(client: Client): Promise<void> {
       }),
     ),
   );
+}
+
+/** Lets everybody who may look at Pods see what they use: the role that metrics-server's manifests bring. */
+export async function ensureMetricsReader(client: Client): Promise<void> {
+  const aggregate = (role: string): string => `rbac.authorization.k8s.io/aggregate-to-${role}`;
+  await ensure(client, clusterRoles, {
+    metadata: {
+      name: 'system:aggregated-metrics-reader',
+      labels: { [aggregate('admin')]: 'true', [aggregate('edit')]: 'true', [aggregate('view')]: 'true' },
+    },
+    rules: [{ apiGroups: ['metrics.k8s.io'], resources: ['pods', 'nodes'], verbs: ['get', 'list', 'watch'] }],
+  });
 }
 
 /** Keeps the Service `default/kubernetes` and its endpoints pointing at this API server. */

@@ -27,6 +27,10 @@ export interface ServerConfig {
     readonly agent: boolean;
     readonly kubeProxy: boolean;
     readonly clusterDNS: boolean;
+    /** metrics.k8s.io, as k3s's metrics-server. */
+    readonly metricsAPI: boolean;
+    /** The addresses of LoadBalancer Services. */
+    readonly serviceLB: boolean;
   };
   readonly node: NodeConfig;
 }

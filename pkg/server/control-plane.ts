@@ -1,5 +1,6 @@
 import { isIPv6 } from 'node:net';
 import { loadDescriptions } from '../api/descriptions.ts';
+import { nodes } from '../api/resources.ts';
 import { defaultAdmission } from '../apiserver/admission/chain.ts';
 import { ApiCore } from '../apiserver/api-core.ts';
 import { ApiServer, type ServingTls } from '../apiserver/api-server.ts';
@@ -10,11 +11,14 @@ import { DEFAULT_ISSUER, TokenIssuer } from '../apiserver/authn/token-issuer.ts'
 import { LOOPBACK_USER } from '../apiserver/authn/user.ts';
 import { createAuthorization } from '../apiserver/authz/authorization.ts';
 import { ensureBootstrapPolicy } from '../apiserver/authz/policy-reconcile.ts';
-import { Connector } from '../apiserver/connect/connector.ts';
+import { Connector, type KubeletTls } from '../apiserver/connect/connector.ts';
 import { Discovery } from '../apiserver/http/discovery.ts';
 import { HealthChecks } from '../apiserver/http/health.ts';
 import { OpenApi } from '../apiserver/http/openapi.ts';
 import { InProcessClient, informerSource } from '../apiserver/in-process-client.ts';
+import { KubeletMetrics } from '../apiserver/metrics-api/kubelet-metrics.ts';
+import { metricsResources } from '../apiserver/metrics-api/metrics-resources.ts';
+import { MetricsScraper } from '../apiserver/metrics-api/scraper.ts';
 import { ManagedFields } from '../apiserver/operations/managed-fields.ts';
 import { ResourceOperations } from '../apiserver/operations/resource-operations.ts';
 import { ResourceRegistry } from '../apiserver/resource-registry.ts';
@@ -34,7 +38,13 @@ import { ensureSigningKey } from '../pki/signing-key.ts';
 import { builtinDescriptors } from '../registry/builtin.ts';
 import type { RegistryAccess } from '../registry/descriptor.ts';
 import type { UserInfo } from '../registry/user-info.ts';
-import { ensureKubernetesService, ensureNamespaces, ensurePriorityClasses } from './bootstrap-objects.ts';
+import { ensureAPIServices } from './api-services.ts';
+import {
+  ensureKubernetesService,
+  ensureMetricsReader,
+  ensureNamespaces,
+  ensurePriorityClasses,
+} from './bootstrap-objects.ts';
 
 export interface ControlPlaneOptions {
   readonly paths: Paths;
@@ -47,6 +57,8 @@ export interface ControlPlaneOptions {
   readonly certificates: CertificateManager;
   /** The node this process runs too; undefined when it runs none. */
   readonly ownNode?: string | undefined;
+  /** Whether metrics.k8s.io is served from here. */
+  readonly metricsAPI: boolean;
   readonly clock: Clock;
   readonly log: Logger;
   /** The process cannot go on: the datastore is gone. */
@@ -125,6 +137,8 @@ export class ControlPlane implements Component {
         registry.set(withTokenSubresource(descriptor, issuer, objects));
     }
 
+    if (this.#options.metricsAPI) this.#serveMetrics(store, registry);
+
     const managedFields = new ManagedFields(clock);
     const access = (): RegistryAccess => this.core.access;
     const admission = defaultAdmission(store, {
@@ -141,8 +155,10 @@ export class ControlPlane implements Component {
     const own = this.client(LOOPBACK_USER);
     await ensureNamespaces(own);
     await Promise.all([
+      ensureAPIServices(own, registry),
       ensureBootstrapPolicy(own, log),
       ensurePriorityClasses(own),
+      ...(this.#options.metricsAPI ? [ensureMetricsReader(own)] : []),
       ensureKubernetesService(own, {
         clusterIP: formatAddress(addressAt(this.#options.serviceCIDR, 1n)),
         address: this.#options.advertiseAddress,
@@ -160,11 +176,26 @@ export class ControlPlane implements Component {
     signal.throwIfAborted();
   }
 
+  /** Enters metrics.k8s.io, answered from what the kubelets say. */
+  #serveMetrics(store: Store, registry: ResourceRegistry): void {
+    const { clock, certificates, log } = this.#options;
+    const kubelets = new KubeletMetrics(store, kubeletTls(certificates.current));
+    const scraper = new MetricsScraper({
+      nodes: () => store.list(nodes).map(({ object }) => object.metadata.name),
+      fetch: (node, signal) => kubelets.fetch(node, signal),
+      clock,
+      log: log.child('metrics'),
+    });
+    this.#closers.push(() => {
+      scraper.stop();
+      kubelets.close();
+    });
+    for (const descriptor of metricsResources({ store, clock, usage: () => scraper.usage() })) registry.set(descriptor);
+  }
+
   #apiServer(core: ApiCore, authenticator: Authenticator, issuer: TokenIssuer, log: Logger): ApiServer {
     const { advertiseAddress, bindAddress, port, certificates } = this.#options;
     const host = isIPv6(advertiseAddress) ? `[${advertiseAddress}]` : advertiseAddress;
-    const { leaves, authorities } = certificates.current;
-    const kubelet = leaves['client-kube-apiserver'];
     const jwks = '/openid/v1/jwks';
     return new ApiServer({
       core,
@@ -180,11 +211,7 @@ export class ControlPlane implements Component {
           },
         },
       ]),
-      connector: new Connector(
-        core.operations.store,
-        { ca: authorities['server-ca'].certificate, cert: kubelet.certificate, key: kubelet.key },
-        log.child('connect'),
-      ),
+      connector: new Connector(core.operations.store, kubeletTls(certificates.current), log.child('connect')),
       version: versionInfo,
       oidc: {
         '/.well-known/openid-configuration': issuer.discoveryDocument(`https://${host}:${port}${jwks}`),
@@ -202,6 +229,12 @@ export class ControlPlane implements Component {
   async stop(): Promise<void> {
     for (let close = this.#closers.pop(); close !== undefined; close = this.#closers.pop()) await close();
   }
+}
+
+/** How the API server proves itself to kubelets. */
+function kubeletTls({ leaves, authorities }: Certificates): KubeletTls {
+  const { key, certificate } = leaves['client-kube-apiserver'];
+  return { ca: authorities['server-ca'].certificate, cert: certificate, key };
 }
 
 function servingTls({ leaves, authorities }: Certificates): ServingTls {

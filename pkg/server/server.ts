@@ -91,6 +91,8 @@ async function startServer(
     advertiseAddress,
     serviceCIDR,
     nodePorts: config.serviceNodePortRange,
+    // Without controllers nobody but kubectl would ask, and a bare API server has upstream's groups only.
+    metricsAPI: !config.disabled.metricsAPI && !config.disabled.controllerManager,
     certificates,
     ownNode: config.disabled.agent ? undefined : config.node.name,
     clock,

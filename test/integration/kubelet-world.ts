@@ -104,6 +104,7 @@ export class KubeletWorld {
       advertiseAddress: '127.0.0.1',
       serviceCIDR,
       nodePorts: { first: 30000, last: 32767 },
+      metricsAPI: false,
       certificates: this.#certificates,
       clock: systemClock,
       log,

@@ -12,6 +12,7 @@ import type { Exchange, Request } from '../http/exchange.ts';
 import type { RequestInfo } from '../request-info.ts';
 import type { Store } from '../storage/store.ts';
 import { kubeletLogQuery, podContainer } from './container-choice.ts';
+import { kubeletAddress } from './kubelet-address.ts';
 import { type ProxyTarget, proxyTarget } from './proxy-target.ts';
 
 /** How the API server proves itself to kubelets and knows them. */
@@ -147,10 +148,9 @@ export class Connector {
     }
     const node = this.#store.get(nodes, nodeName)?.object;
     if (node === undefined) throw statusErrors.notFound(nodes, nodeName);
-    const address = node.status.addresses?.find(({ type }) => type === 'InternalIP')?.address;
+    const address = kubeletAddress(node);
     if (address === undefined) throw statusErrors.internalError(`node ${nodeName} has no InternalIP address`);
-    const port = node.status.daemonEndpoints?.kubeletEndpoint?.Port ?? 10250;
-    return `${address.includes(':') ? `[${address}]` : address}:${port}`;
+    return address;
   }
 
   /** Sends the request on and its answer back, both as they come; `refuse` turns failures into API errors. */

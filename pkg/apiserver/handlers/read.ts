@@ -15,15 +15,24 @@ import {
   tableOf,
 } from '../http/representation.ts';
 import { type ListOptions, parseListOptions } from '../http/request-options.ts';
+import { computedObject, computedObjects } from '../operations/computed-objects.ts';
 import { type ResourceOperations, storageType } from '../operations/resource-operations.ts';
 import { Selection } from '../storage/selection.ts';
 import { objectKey, resourcePrefix } from '../storage/store.ts';
 import { StoredObject } from '../storage/stored-object.ts';
 
 /** GET of one object. */
-export function handleGet(exchange: Exchange, descriptor: Descriptor, operations: ResourceOperations): void {
-  checkVersion(exchange.query.get('resourceVersion') ?? undefined, operations);
+export async function handleGet(
+  exchange: Exchange,
+  descriptor: Descriptor,
+  operations: ResourceOperations,
+): Promise<void> {
   const namespace = descriptor.type.namespaced ? exchange.info.namespace : undefined;
+  if (descriptor.computed !== undefined) {
+    sendObject(exchange, descriptor, await computedObject(descriptor, exchange.info.name, namespace), 200);
+    return;
+  }
+  checkVersion(exchange.query.get('resourceVersion') ?? undefined, operations);
   const stored = operations.get({ descriptor, namespace }, exchange.info.name);
   sendObject(exchange, descriptor, stored, 200);
 }
@@ -86,7 +95,11 @@ export async function handleList(
   const options = parseListOptions(exchange.query, false);
   const representation = negotiate(exchange.request.headers.accept, descriptor.custom);
   const selection = Selection.parse(descriptor, options.labelSelector, options.fieldSelector);
-  const page = await readPage(descriptor, exchange.info.namespace, selection, options, operations);
+  const { namespace } = exchange.info;
+  const page =
+    descriptor.computed === undefined
+      ? await readPage(descriptor, namespace, selection, options, operations)
+      : { items: await computedObjects(descriptor, namespace || undefined, selection), metadata: {} };
   sendList(exchange, descriptor, page, representation);
 }
 

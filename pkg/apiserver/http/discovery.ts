@@ -213,7 +213,7 @@ function resourceList(group: string, version: string, descriptors: readonly Desc
       verbs: discoveryVerbs(descriptor.verbs),
       ...(shortNames.length > 0 ? { shortNames } : {}),
       ...(categories.length > 0 ? { categories } : {}),
-      ...(descriptor.virtual === undefined ? { storageVersionHash: storageVersionHash(descriptor) } : {}),
+      ...(isStored(descriptor) ? { storageVersionHash: storageVersionHash(descriptor) } : {}),
     };
     const parts = sortedSubresources(descriptor).map(([name, subresource]) => {
       const kind = subresourceKind(descriptor, subresource);
@@ -279,6 +279,8 @@ function subresourceKind(
     }
   }
 }
+
+const isStored = ({ virtual, computed }: Descriptor): boolean => virtual === undefined && computed === undefined;
 
 function storageVersionHash(descriptor: Descriptor): string {
   const type = descriptor.storedAs?.type ?? descriptor.type;

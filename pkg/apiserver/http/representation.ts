@@ -22,7 +22,8 @@ export function objectOf(descriptor: Descriptor, stored: StoredObject): KubeObje
 }
 
 export interface ListMetadata {
-  readonly resourceVersion: string;
+  /** Absent from lists of computed objects. */
+  readonly resourceVersion?: string;
   readonly continue?: string;
   readonly remainingItemCount?: number;
 }

@@ -77,6 +77,7 @@ export class ApiWorld {
       advertiseAddress: '192.0.2.1',
       serviceCIDR,
       nodePorts: { first: 30000, last: 32767 },
+      metricsAPI: false,
       certificates,
       clock,
       log,

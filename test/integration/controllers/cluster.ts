@@ -60,6 +60,7 @@ export async function startCluster(clock: Clock = systemClock): Promise<Cluster>
     advertiseAddress: '192.0.2.1',
     serviceCIDR,
     nodePorts: { first: 30000, last: 32767 },
+    metricsAPI: false,
     certificates,
     clock,
     log,
