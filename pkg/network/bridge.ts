@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import { addressAt, formatAddress, parseCIDR } from '../base/ip.ts';
 import { exec } from '../host/exec.ts';
+import { randomHardwareAddress } from '../host/hardware-address.ts';
 import { readSysctl, writeSysctl } from '../host/sysctl.ts';
 
 export interface BridgeOptions {
@@ -40,13 +40,6 @@ export async function ensureBridge({ name, podCIDRs, mtu }: BridgeOptions): Prom
   // The host's own requests to 127.0.0.1:<node port> leave by the bridge; pod-table.ts guards the other direction.
   const setting = `net/ipv4/conf/${name}/route_localnet`;
   if ((await readSysctl(setting)) === '0') await writeSysctl(setting, '1');
-}
-
-/** A unicast address that no manufacturer gave. */
-function randomHardwareAddress(): string {
-  const bytes = randomBytes(6);
-  bytes[0] = ((bytes[0] ?? 0) & 0xfc) | 0x02;
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
 }
 
 /** Gives the bridge `wanted` and takes away what it has of former Pod CIDRs. */

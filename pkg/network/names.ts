@@ -2,6 +2,8 @@
 
 /** The bridge Pods are attached to. */
 export const BRIDGE = 'cni0';
+/** The VXLAN device to other nodes: upstream flannel's name for VNI 1. */
+export const VXLAN_DEVICE = 'flannel.1';
 /** The CNI network's name: host-local keeps leases and libcni caches results under it. */
 export const CNI_NETWORK = 'kedge';
 export const CNI_CONFIG_FILE = '10-kedge.conflist';
