@@ -90,6 +90,22 @@ export const SERVER_FLAGS = [
     group: 'Network',
   },
   {
+    name: 'flannel-backend',
+    kind: 'string',
+    placeholder: 'name',
+    default: 'vxlan',
+    description: 'network between nodes: vxlan, host-gw, or none (somebody else brings the network of Pods)',
+    group: 'Network',
+  },
+  {
+    name: 'flannel-iface',
+    kind: 'string',
+    placeholder: 'device',
+    defaultText: 'that of the node IP',
+    description: 'network device by which other nodes are reached',
+    group: 'Network',
+  },
+  {
     name: 'service-node-port-range',
     kind: 'string',
     placeholder: 'first-last',

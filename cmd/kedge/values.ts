@@ -86,6 +86,11 @@ export const hostOrAddress = z.union([ipAddress, domainName], {
   error: 'is neither a host name nor an IP address',
 });
 
+export const networkDevice = parsed((text) => {
+  if (!/^[^\s/:]{1,15}$/.test(text)) throw new Invalid('is not the name of a network device; give one like eth0');
+  return text;
+});
+
 export const nodeLabel = parsed((text) => {
   const [key = '', value, ...rest] = text.split('=');
   if (value === undefined || rest.length > 0) throw new Invalid('is not a label; write it as key=value');

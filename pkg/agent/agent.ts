@@ -8,7 +8,10 @@ import { createKubelet } from '../kubelet/kubelet.ts';
 import type { NodeIdentity } from '../kubelet/node-object.ts';
 import type { KubeletTls } from '../kubelet/server.ts';
 import { createDns } from '../network/dns/dns.ts';
-import { HOST_CNI_DIR } from '../network/names.ts';
+import type { FlannelBackend } from '../network/flannel/annotations.ts';
+import { createFlannel } from '../network/flannel/flannel.ts';
+import { createForeignNetwork } from '../network/foreign-network.ts';
+import { HOST_CNI_BIN_DIR, HOST_CNI_DIR } from '../network/names.ts';
 import { createPodNetwork } from '../network/pod-network.ts';
 import { createProxy } from '../network/proxy/proxy.ts';
 import { Containerd } from './containerd.ts';
@@ -24,6 +27,8 @@ export interface AgentOptions {
   readonly onKubeletTlsChange: (apply: (tls: KubeletTls) => void) => () => void;
   readonly clusterCIDR: string;
   readonly serviceCIDR: string;
+  /** The network between nodes; `iface` is the device it uses, that of the node's address when undefined. */
+  readonly flannel: { readonly backend: FlannelBackend; readonly iface: string | undefined };
   /** Parts that are not to run. */
   readonly disabled: { readonly kubeProxy: boolean; readonly clusterDNS: boolean };
   readonly clusterDns: { readonly address: string; readonly domain: string };
@@ -40,16 +45,7 @@ export function nodeComponents(options: AgentOptions): Component[] {
   const { runtime, cri } = containerRuntime(options);
   return [
     ...runtime,
-    createPodNetwork({
-      client,
-      nodeName: node.name,
-      dataDir: paths.dataDir,
-      clusterCIDRs: [options.clusterCIDR],
-      serviceCIDRs: [options.serviceCIDR],
-      ...(options.runtimeSocket === undefined ? {} : { cniDir: HOST_CNI_DIR }),
-      clock,
-      log,
-    }),
+    ...podNetwork(options),
     // Before the kubelet: Pods ask for names as soon as they run.
     ...(options.disabled.clusterDNS ? [] : [clusterDns(options)]),
     createKubelet({
@@ -66,6 +62,27 @@ export function nodeComponents(options: AgentOptions): Component[] {
     }),
     ...(options.disabled.kubeProxy ? [] : [serviceProxy(options)]),
   ];
+}
+
+/** The network of this node's Pods, and the one between nodes. */
+function podNetwork(options: AgentOptions): Component[] {
+  const { client, node, clock, log } = options;
+  const { backend, iface } = options.flannel;
+  const clusterCIDRs = [options.clusterCIDR];
+  if (backend === 'none') return [createForeignNetwork({ clusterCIDRs, log })];
+  const flannel = createFlannel({ client, nodeName: node.name, nodeIPs: node.ips, backend, iface, clock, log });
+  const network = createPodNetwork({
+    client,
+    nodeName: node.name,
+    dataDir: options.paths.dataDir,
+    clusterCIDRs,
+    serviceCIDRs: [options.serviceCIDR],
+    mtu: flannel.mtu,
+    ...(options.runtimeSocket === undefined ? {} : { cniDir: HOST_CNI_DIR }),
+    clock,
+    log,
+  });
+  return [flannel, network];
 }
 
 function clusterDns(options: AgentOptions): Component {
@@ -106,7 +123,12 @@ function serviceProxy({
 function containerRuntime(options: AgentOptions): { runtime: Component[]; cri: () => CriClient } {
   const { paths, clock, log, runtimeSocket } = options;
   if (runtimeSocket === undefined) {
-    const containerd = new Containerd({ dataDir: paths.dataDir, log, clock });
+    const containerd = new Containerd({
+      dataDir: paths.dataDir,
+      log,
+      clock,
+      cni: options.flannel.backend === 'none' ? { confDir: HOST_CNI_DIR, binDir: HOST_CNI_BIN_DIR } : undefined,
+    });
     const importer = new ImageImporter({ dataDir: paths.dataDir, containerd, log, clock });
     return { runtime: [containerd, importer], cri: () => containerd.client };
   }

@@ -29,6 +29,8 @@ export interface ContainerdOptions {
   readonly clock?: Clock;
   /** Searched for containerd, ctr and runc before the usual places. */
   readonly programDirs?: readonly string[];
+  /** Where another's CNI configurations and plugins are; kedge's own configuration and the host's plugins unless given. */
+  readonly cni?: { readonly confDir: string; readonly binDir: string } | undefined;
 }
 
 /** What is known of containerd once it has started. */
@@ -55,6 +57,7 @@ export class Containerd implements Component {
   readonly #log: Logger;
   readonly #clock: Clock;
   readonly #programDirs: readonly string[];
+  readonly #cniBinDir: string | undefined;
   readonly #stopping = new AbortController();
   #client: CriClient | undefined;
   #runtime: ContainerdRuntime | undefined;
@@ -62,7 +65,9 @@ export class Containerd implements Component {
   #watching: Promise<void> = Promise.resolve();
 
   constructor(options: ContainerdOptions) {
-    this.layout = containerdLayout(options.dataDir, options.runDir);
+    const layout = containerdLayout(options.dataDir, options.runDir);
+    this.layout = options.cni === undefined ? layout : { ...layout, cniConf: options.cni.confDir };
+    this.#cniBinDir = options.cni?.binDir;
     this.#log = options.log.child('containerd');
     this.#clock = options.clock ?? systemClock;
     this.#programDirs = options.programDirs ?? [];
@@ -100,6 +105,7 @@ export class Containerd implements Component {
     this.#runtime = { host, snapshotter };
     const config = renderContainerdConfig(layout, {
       ...host,
+      cniBinDir: this.#cniBinDir ?? host.cniBinDir,
       snapshotter,
       cgroupDriver: host.cgroups.driver,
     });

@@ -7,8 +7,8 @@ export interface BridgeOptions {
   readonly name: string;
   /** The node's Pod CIDRs: the bridge gets the first address of each, Pods' default gateway. */
   readonly podCIDRs: readonly string[];
-  /** Bytes; the kernel's default when undefined. */
-  readonly mtu: number | undefined;
+  /** Bytes. */
+  readonly mtu: number;
 }
 
 interface LinkAddress {
@@ -31,11 +31,10 @@ export function gatewayOf(podCIDR: string): string {
 export async function ensureBridge({ name, podCIDRs, mtu }: BridgeOptions): Promise<void> {
   const bridges = JSON.parse(await exec(['ip', '-json', 'link', 'show', 'type', 'bridge'])) as { ifname?: string }[];
   if (!bridges.some(({ ifname }) => ifname === name)) {
-    const size = mtu === undefined ? [] : ['mtu', String(mtu)];
     // A bridge without an address of its own takes that of a port, and another one when that port goes.
-    await exec(['ip', 'link', 'add', 'name', name, 'address', randomHardwareAddress(), ...size, 'type', 'bridge']);
+    await exec(['ip', 'link', 'add', 'name', name, 'address', randomHardwareAddress(), 'type', 'bridge']);
   }
-  await exec(['ip', 'link', 'set', 'dev', name, 'up']);
+  await exec(['ip', 'link', 'set', 'dev', name, 'mtu', String(mtu), 'up']);
   await ensureAddresses(name, podCIDRs.map(gatewayOf));
   // The host's own requests to 127.0.0.1:<node port> leave by the bridge; pod-table.ts guards the other direction.
   const setting = `net/ipv4/conf/${name}/route_localnet`;

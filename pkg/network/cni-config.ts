@@ -4,8 +4,8 @@ import { BRIDGE, CNI_NETWORK } from './names.ts';
 export interface CniConfigInput {
   /** The node's Pod CIDRs, one per address family. */
   readonly podCIDRs: readonly string[];
-  /** Bytes; the kernel's default for bridges when left out. */
-  readonly mtu?: number;
+  /** Bytes. */
+  readonly mtu: number;
   /** Where host-local keeps which address is whose. */
   readonly leaseDir: string;
   readonly bridge?: string;
@@ -38,7 +38,7 @@ export function planCniConfig(input: CniConfigInput): object {
         // After a reboot or a changed Pod CIDR the bridge may carry the gateway address of former times.
         forceAddress: true,
         ipMasq: false,
-        ...(input.mtu !== undefined && { mtu: input.mtu }),
+        mtu: input.mtu,
         ipam: {
           type: 'host-local',
           dataDir: input.leaseDir,

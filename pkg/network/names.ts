@@ -18,3 +18,5 @@ export const FORWARD_COMMENT = 'kedge pods';
 
 /** Where every container runtime but kedge's own looks for CNI configurations. */
 export const HOST_CNI_DIR = '/etc/cni/net.d';
+/** Where other CNI networks (Calico, Cilium) put their plugins. */
+export const HOST_CNI_BIN_DIR = '/opt/cni/bin';

@@ -36,8 +36,8 @@ test('CNI configuration of a node', () => {
   });
   assert.equal(gatewayOf('10.42.3.0/24'), '10.42.3.1/24');
   assert.throws(() => gatewayOf('10.42.3.0'), /malformed/);
-  assert.throws(() => planCniConfig({ podCIDRs: [], leaseDir: '/x' }), /without a pod CIDR/);
-  assert.throws(() => planCniConfig({ podCIDRs: ['10.42.3.0'], leaseDir: '/x' }), /malformed/);
+  assert.throws(() => planCniConfig({ podCIDRs: [], leaseDir: '/x', mtu: 1450 }), /without a pod CIDR/);
+  assert.throws(() => planCniConfig({ podCIDRs: ['10.42.3.0'], leaseDir: '/x', mtu: 1450 }), /malformed/);
 });
 
 test('kernel settings: only what is missing, limits are only raised', () => {

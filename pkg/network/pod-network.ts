@@ -18,6 +18,7 @@ import { planCniConfig } from './cni-config.ts';
 import { acceptForwarding } from './forward-accept.ts';
 import { applyKernelSettings } from './kernel-settings.ts';
 import { BRIDGE, CNI_CONFIG_FILE, CNI_NETWORK, POD_TABLE } from './names.ts';
+import { refuseOverlap } from './overlap.ts';
 import { hostPortsOf, planPodTable } from './pod-table.ts';
 import { Resync } from './resync.ts';
 
@@ -33,8 +34,8 @@ export interface PodNetworkOptions {
   readonly clusterCIDRs: readonly string[];
   /** The cluster's Service CIDRs, at most one per family. */
   readonly serviceCIDRs: readonly string[];
-  /** Bytes; the kernel's default when left out. An overlay network makes it smaller. */
-  readonly mtu?: number;
+  /** Bytes a packet of a Pod may have; asked when the first Pods are to come, and whenever the node changes. */
+  readonly mtu: () => number;
   readonly clock: Clock;
   readonly log: Logger;
   /** Names on the host, for hosts that carry several nodes (tests). */
@@ -63,7 +64,7 @@ export function createPodNetwork(options: PodNetworkOptions): Component {
   const ownPods = client.informer(pods, { fieldSelector: `spec.nodeName=${nodeName}` });
   const ipv6 = options.clusterCIDRs.some((cidr) => cidr.includes(':'));
   let bridgeNetfilter = true;
-  let readyFor: readonly string[] = [];
+  let readyFor: { podCIDRs: readonly string[]; mtu: number } | undefined;
   const unsubscribe: (() => void)[] = [];
 
   const resync = new Resync({
@@ -76,9 +77,10 @@ export function createPodNetwork(options: PodNetworkOptions): Component {
   async function sync(): Promise<void> {
     const podCIDRs = podCIDRsOf(node.get(nodeName));
     if (podCIDRs.length === 0) return;
-    const first = !deepEqual(podCIDRs, readyFor);
+    const mtu = options.mtu();
+    const first = !deepEqual({ podCIDRs, mtu }, readyFor);
     if (first) {
-      await ensureBridge({ name: names.bridge, podCIDRs, mtu: options.mtu });
+      await ensureBridge({ name: names.bridge, podCIDRs, mtu });
       for (const cidr of options.serviceCIDRs) await routeServices(cidr, names.bridge);
       for (const cidr of podCIDRs) {
         if (await acceptForwarding(cidr, exec)) log.info('iptables drops forwarded packets: Pods are let through');
@@ -96,15 +98,16 @@ export function createPodNetwork(options: PodNetworkOptions): Component {
     if (!first) return;
     // Last: from now on containerd sets up Pods.
     const { bridge, network } = names;
-    const config = planCniConfig({ podCIDRs, leaseDir, bridge, network, ...(options.mtu && { mtu: options.mtu }) });
+    const config = planCniConfig({ podCIDRs, leaseDir, bridge, network, mtu });
     await writeIfChanged(cniDir, `${JSON.stringify(config, undefined, 2)}\n`);
-    readyFor = podCIDRs;
-    log.info('Pod network ready', { podCIDRs: podCIDRs.join(',') });
+    readyFor = { podCIDRs, mtu };
+    log.info('Pod network ready', { podCIDRs: podCIDRs.join(','), mtu });
   }
 
   return {
     name: 'pod-network',
     async start() {
+      await refuseOverlap(options, exec);
       ({ bridgeNetfilter } = await applyKernelSettings({ cores: availableParallelism(), ipv6 }, log));
       unsubscribe.push(node.subscribe(() => resync.trigger()));
       // A Pod matters here for its host ports only.

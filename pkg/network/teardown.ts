@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RunProgram } from '../host/nft.ts';
+import { ROUTE_PROTOCOL } from './flannel/plan-changes.ts';
 import { removeForwarding } from './forward-accept.ts';
 import {
   BRIDGE,
@@ -10,6 +11,7 @@ import {
   HOST_CNI_DIR,
   POD_TABLE,
   PROXY_TABLE,
+  VXLAN_DEVICE,
 } from './names.ts';
 
 /**
@@ -18,7 +20,7 @@ import {
  * conntrack's limit) are not reset: others on the host may rely on them by now.
  */
 export const NETWORK_LEFTOVERS = {
-  networkDevices: [BRIDGE],
+  networkDevices: [BRIDGE, VXLAN_DEVICE],
   cniNetworks: [CNI_NETWORK],
   nftTables: [
     { family: 'ip', name: PROXY_TABLE },
@@ -38,10 +40,14 @@ export function labelledAddresses(json: string): string[] {
     .map(({ local, prefixlen }) => `${local}/${prefixlen}`);
 }
 
-/** Removes what is neither a device nor a table of its own: the DNS address on `lo`, rules in the host's iptables, a file. */
+/**
+ * Removes what is neither a device nor a table of its own: the DNS address on `lo`, routes to other nodes, rules in the
+ * host's iptables, a file.
+ */
 export async function removeNetworkTraces(run: RunProgram, cniDir = HOST_CNI_DIR): Promise<void> {
   const listing = await run(['ip', '-json', 'address', 'show', 'dev', 'lo']);
   for (const address of labelledAddresses(listing)) await run(['ip', 'address', 'del', address, 'dev', 'lo']);
+  await run(['ip', '-4', 'route', 'flush', 'proto', ROUTE_PROTOCOL]);
   await removeForwarding(run);
   await rm(join(cniDir, CNI_CONFIG_FILE), { force: true });
 }

@@ -1,4 +1,5 @@
 import type { Snapshotter } from '../agent/containerd-config.ts';
+import type { FlannelBackend } from '../network/flannel/annotations.ts';
 
 /** What `kedge server` was told to do: complete, checked, and without any trace of where each value came from. */
 export interface ServerConfig {
@@ -15,6 +16,8 @@ export interface ServerConfig {
   readonly serviceCIDR: string;
   /** Both ends are included. */
   readonly serviceNodePortRange: { readonly first: number; readonly last: number };
+  /** The network between nodes. */
+  readonly flannelBackend: FlannelBackend;
   readonly clusterDNS: string;
   readonly clusterDomain: string;
   readonly kubeconfig: { readonly path: string; readonly mode: number };
@@ -43,6 +46,8 @@ export interface NodeConfig {
   readonly taints: readonly NodeTaint[];
   /** The address of the node; found by the default route when undefined. */
   readonly ip: string | undefined;
+  /** The network device other nodes are reached by; that of the node's address when undefined. */
+  readonly flannelIface: string | undefined;
   /** Path of an existing container runtime's socket; kedge starts its own containerd when undefined. */
   readonly containerRuntimeSocket: string | undefined;
   /** File that Pods' name servers are taken from; the host's when undefined. */

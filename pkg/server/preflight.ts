@@ -3,6 +3,7 @@ import { detectRuntimeHost } from '../agent/runtime-host.ts';
 import { OperatorError } from '../base/component.ts';
 import { PORTS } from '../base/paths.ts';
 import { ExecError, exec } from '../host/exec.ts';
+import { refuseOverlap } from '../network/overlap.ts';
 import type { ServerConfig } from './config.ts';
 
 /** Programs the node's network is set up with, and the Debian packages that bring them. */
@@ -24,6 +25,7 @@ export async function preflight(config: ServerConfig): Promise<void> {
   await checkPort('0.0.0.0', PORTS.kubelet, 'move it to another port: the kubelet has no other');
   if (config.node.containerRuntimeSocket === undefined) await detectRuntimeHost();
   for (const program of NETWORK_PROGRAMS) await checkProgram(program.argv, program.package);
+  await refuseOverlap({ clusterCIDRs: [config.clusterCIDR], serviceCIDRs: [config.serviceCIDR] }, exec);
 }
 
 /** Listens for a moment on `port` of `address`. Throws OperatorError when that cannot be. */

@@ -190,6 +190,7 @@ function node(shared: SharedParts, paths: Paths, nodeIP: string, certificates: C
     onKubeletTlsChange: (apply) => certificates.onChange((renewed) => apply(kubeletTls(renewed))),
     clusterCIDR: config.clusterCIDR,
     serviceCIDR: config.serviceCIDR,
+    flannel: { backend: config.flannelBackend, iface: config.node.flannelIface },
     disabled: config.disabled,
     clusterDns: { address: config.clusterDNS, domain: config.clusterDomain },
     runtimeSocket: config.node.containerRuntimeSocket,

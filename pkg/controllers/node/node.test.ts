@@ -89,10 +89,16 @@ test('nodes get their blocks, a node that goes gives its back', async () => {
   for (const name of ['new', 'late']) await world.client.create(nodes, { metadata: { name }, spec: {} });
   await world.settle();
   assert.deepEqual((await world.client.get(nodes, 'new')).spec.podCIDRs, ['10.42.1.0/24']);
-  assert.deepEqual(world.events, ['CIDRNotAvailable: Node late status is now: CIDRNotAvailable']);
+  assert.deepEqual(world.events, [
+    'CIDRNotAvailable: Node late gets no Pod addresses: every block of 10.42.0.0/23 is taken; ' +
+      'delete Nodes that are gone, or start the cluster with a wider --cluster-cidr',
+  ]);
+  const network = async () => (await world.client.get(nodes, 'late')).status.conditions?.map(({ status }) => status);
+  assert.deepEqual(await network(), ['True']);
   await world.client.delete(nodes, 'old');
   await world.settle();
   assert.equal((await world.client.get(nodes, 'late')).spec.podCIDR, '10.42.0.0/24');
+  assert.deepEqual(await network(), ['False']);
 });
 
 async function reportNode(name: string): Promise<void> {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Node } from '../../api/generated/core-v1.ts';
+import { findOverlap } from '../overlap.ts';
 import { announce, announcementOf } from './annotations.ts';
 import type { Link } from './links.ts';
 import { type KernelState, planChanges } from './plan-changes.ts';
@@ -168,4 +169,13 @@ test('the VXLAN device is mended in place where that can be, else replaced', () 
     'address del 10.42.9.0/32 dev flannel.1',
   ]);
   assert.equal(planVxlanDevice({ ...wanted, announcedMAC: undefined }, [good]).mac, mac);
+});
+
+test('cluster addresses must not hide a network of the machine', () => {
+  const networks = { clusterCIDRs: ['10.42.0.0/16'], serviceCIDRs: ['10.43.0.0/16'] };
+  assert.equal(findOverlap(networks, [link('eth0', '192.0.2.1'), link('cni0', '10.42.0.1')]), undefined);
+  assert.equal(
+    findOverlap(networks, [link('eth1', '10.43.7.1')]),
+    "--service-cidr 10.43.0.0/16 overlaps 10.43.7.0/24, the network of this machine's device eth1: start the first server with another --service-cidr",
+  );
 });

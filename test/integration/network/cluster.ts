@@ -100,7 +100,7 @@ export class NodeInNamespaces {
   async addPod(name: string, ...ports: number[]): Promise<string> {
     const namespace = `${this.tag}${name}`;
     await this.#addNamespace(namespace);
-    const input = { podCIDRs: [POD_CIDR], leaseDir: this.#leases, bridge: this.bridge, network: this.tag };
+    const input = { podCIDRs: [POD_CIDR], leaseDir: this.#leases, bridge: this.bridge, network: this.tag, mtu: 1450 };
     const { plugins, ...list } = planCniConfig(input) as { plugins: object[] };
     const env = {
       PATH: process.env['PATH'],

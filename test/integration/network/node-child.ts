@@ -18,6 +18,7 @@ import { createLogger } from '../../../pkg/base/log.ts';
 import { exec } from '../../../pkg/host/exec.ts';
 import { createDns } from '../../../pkg/network/dns/dns.ts';
 import { ensureDnsService } from '../../../pkg/network/dns/dns-service.ts';
+import { createFlannel } from '../../../pkg/network/flannel/flannel.ts';
 import { CNI_CONFIG_FILE } from '../../../pkg/network/names.ts';
 import { createPodNetwork } from '../../../pkg/network/pod-network.ts';
 import { createProxy } from '../../../pkg/network/proxy/proxy.ts';
@@ -62,8 +63,11 @@ const cluster = await startCluster();
 const { client } = cluster;
 const shared = { client, nodeName: 'n1', clock: systemClock, log };
 const cidrs = { clusterCIDRs: [CLUSTER_CIDR], serviceCIDRs: [SERVICE_CIDR] };
+// A host without any address: it has nobody to talk to, and Pods all the same.
+const flannel = createFlannel({ ...shared, nodeIPs: ['127.0.0.1'], backend: 'vxlan', iface: undefined });
 const components = [
-  createPodNetwork({ ...shared, ...cidrs, dataDir: dir, runDir: dir, cniDir: dir }),
+  flannel,
+  createPodNetwork({ ...shared, ...cidrs, dataDir: dir, runDir: dir, cniDir: dir, mtu: flannel.mtu }),
   createDns({ ...shared, address: DNS_ADDRESS, domain: 'cluster.local', ownCIDRs: [], upstreams: [] }),
   createProxy({ ...shared, ...cidrs, servedHere: [DNS_ADDRESS] }),
 ];
@@ -122,7 +126,9 @@ for (const { family, name } of NETWORK_LEFTOVERS.nftTables) {
   const tables = await exec(['nft', 'list', 'tables', family]);
   if (tables.includes(`${family} ${name}`)) await exec(['nft', 'delete', 'table', family, name]);
 }
-for (const device of NETWORK_LEFTOVERS.networkDevices) await exec(['ip', 'link', 'delete', device]);
+for (const device of NETWORK_LEFTOVERS.networkDevices) {
+  if (existsSync(`/sys/class/net/${device}`)) await exec(['ip', 'link', 'delete', device]);
+}
 await removeNetworkTraces(exec, dir);
 seen['rulesLeft'] = (await exec(['nft', 'list', 'ruleset'])).trim();
 seen['addressesLeft'] = (await exec(['ip', '-4', '-brief', 'address'])).replaceAll(/\s+/g, ' ').trim();
