@@ -2,6 +2,13 @@
 
 export type CertificateUsage = 'server' | 'client';
 
+/** What a leaf is for; `peer`: both. */
+export type LeafUsage = CertificateUsage | 'peer';
+
+/** The usages a certificate of that kind has. */
+export const usagesOf = (usage: LeafUsage): readonly CertificateUsage[] =>
+  usage === 'peer' ? ['server', 'client'] : [usage];
+
 /** What a leaf certificate has to say. */
 export interface LeafSpec {
   /** File name without its ending, unique among all certificates. */
@@ -10,7 +17,7 @@ export interface LeafSpec {
   readonly issuer: string;
   readonly commonName: string;
   readonly organizations: readonly string[];
-  readonly usage: CertificateUsage;
+  readonly usage: LeafUsage;
   readonly dnsNames: readonly string[];
   /** In canonical form, see `canonicalIP`. */
   readonly ipAddresses: readonly string[];
@@ -66,7 +73,7 @@ function reasonToIssue(existing: ExistingLeaf | undefined, wanted: LeafSpec, now
   if (existing.commonName !== wanted.commonName || !sameSet(existing.organizations, wanted.organizations)) {
     return 'subject changed';
   }
-  if (!sameSet(existing.usages, [wanted.usage])) return 'usage changed';
+  if (!sameSet(existing.usages, usagesOf(wanted.usage))) return 'usage changed';
   if (!sameSet(existing.dnsNames, wanted.dnsNames) || !sameSet(existing.ipAddresses, wanted.ipAddresses)) {
     return 'names or addresses changed';
   }

@@ -45,24 +45,30 @@ async function readIfPresent(path: string): Promise<string | undefined> {
   }
 }
 
-async function readPair(stem: string): Promise<Partial<KeyPairPem>> {
+/** A certificate and its key, as far as they are on disk. */
+export async function readPair(stem: string): Promise<Partial<KeyPairPem>> {
   const [certificate, key] = await Promise.all([readIfPresent(`${stem}.crt`), readIfPresent(`${stem}.key`)]);
   return { ...(certificate === undefined ? {} : { certificate }), ...(key === undefined ? {} : { key }) };
 }
 
 /** The key goes first: a certificate on disk therefore always has its key, also after a crash between the two. */
-async function writePair(stem: string, pair: KeyPairPem, durable: boolean): Promise<void> {
+export async function writePair(stem: string, pair: KeyPairPem, durable: boolean): Promise<void> {
   await writeFileAtomic(`${stem}.key`, pair.key, { mode: KEY_MODE, durable });
   await writeFileAtomic(`${stem}.crt`, pair.certificate, { mode: CERTIFICATE_MODE, durable });
 }
 
 /** Reads an authority or makes it at the first start. One that is there is never replaced: all nodes trust it. */
-async function ensureAuthority(name: AuthorityName, options: CertificateOptions): Promise<KeyPairPem> {
-  const stem = join(options.paths.tls, name);
+export async function ensureAuthority(
+  name: string,
+  directory: string,
+  options: Pick<CertificateOptions, 'clock' | 'log'>,
+  commonName = name,
+): Promise<KeyPairPem> {
+  const stem = join(directory, name);
   const now = options.clock.now();
   const { certificate, key } = await readPair(stem);
   if (certificate === undefined) {
-    const made = await createAuthority(`kedge-${name}@${Math.floor(now / 1000)}`, now);
+    const made = await createAuthority(`kedge-${commonName}@${Math.floor(now / 1000)}`, now);
     await writePair(stem, made, true);
     options.log.info('certificate authority created', { name });
     return made;
@@ -115,7 +121,7 @@ export async function ensureCertificates(
   await mkdir(paths.dataDir, { recursive: true });
   await mkdir(paths.tls, { recursive: true, mode: 0o700 });
   await mkdir(paths.agent, { recursive: true });
-  const authorities = await forEachName(AUTHORITIES, (name) => ensureAuthority(name, options));
+  const authorities = await forEachName(AUTHORITIES, (name) => ensureAuthority(name, paths.tls, options));
 
   const parsed = new Map<string, X509Certificate>();
   for (const name of AUTHORITIES) {

@@ -1,5 +1,5 @@
 import { createPrivateKey, KeyObject, randomBytes, webcrypto } from 'node:crypto';
-import { AUTHORITY_LIFETIME_MS, DAY_MS, LEAF_LIFETIME_MS, type LeafSpec } from './certificate-plan.ts';
+import { AUTHORITY_LIFETIME_MS, DAY_MS, LEAF_LIFETIME_MS, type LeafSpec, usagesOf } from './certificate-plan.ts';
 
 /** A certificate (first in its chain, if there is one) and its private key, both PEM. */
 export interface KeyPairPem {
@@ -84,7 +84,8 @@ export async function issueCertificate(leaf: LeafSpec, authority: KeyPairPem, no
     ...leaf.dnsNames.map((value) => ({ type: 'dns' as const, value })),
     ...leaf.ipAddresses.map((value) => ({ type: 'ip' as const, value })),
   ];
-  const usage = leaf.usage === 'server' ? x509.ExtendedKeyUsage.serverAuth : x509.ExtendedKeyUsage.clientAuth;
+  const { serverAuth, clientAuth } = x509.ExtendedKeyUsage;
+  const usages = usagesOf(leaf.usage).map((usage) => (usage === 'server' ? serverAuth : clientAuth));
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: serialNumber(),
     subject: [...leaf.organizations.map((value) => ({ O: [value] })), { CN: [leaf.commonName] }],
@@ -96,7 +97,7 @@ export async function issueCertificate(leaf: LeafSpec, authority: KeyPairPem, no
     publicKey: keys.publicKey,
     extensions: [
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-      new x509.ExtendedKeyUsageExtension([usage]),
+      new x509.ExtendedKeyUsageExtension(usages),
       await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey),
       ...(alternativeNames.length > 0 ? [new x509.SubjectAlternativeNameExtension(alternativeNames)] : []),
     ],

@@ -10,7 +10,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['pkg/apimachinery'],
   ['pkg/grpc'],
   ['pkg/client', 'pkg/cri', 'pkg/datastore', 'pkg/host', 'pkg/pki', 'pkg/registry', 'pkg/streaming'],
-  ['pkg/apiserver', 'pkg/bootstrap', 'pkg/controllers', 'pkg/kubelet', 'pkg/network', 'pkg/scheduler'],
+  ['pkg/apiserver', 'pkg/bootstrap', 'pkg/controllers', 'pkg/etcd', 'pkg/kubelet', 'pkg/network', 'pkg/scheduler'],
   ['pkg/agent'],
   ['pkg/server'],
   ['cmd/kedge'],

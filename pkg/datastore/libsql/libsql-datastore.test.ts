@@ -12,7 +12,7 @@ const make = async (t: Hooks) => {
 };
 
 datastoreContract('libSQL', make);
-modelContract('libSQL', make, { coalesces: true });
+modelContract('libSQL', make, { coalesces: true, ordered: true });
 
 test('writes that wait together share one commit', async (t) => {
   const store = await openTestDatastore(t);
