@@ -11,7 +11,11 @@ import type { LeafSpec } from '../../pkg/pki/certificate-plan.ts';
 import { issueCertificate } from '../../pkg/pki/issue.ts';
 
 const START_TIMEOUT_MS = 60_000;
-const ALONE = ['--disable-agent', '--disable-scheduler'];
+
+export interface ApiServerParts {
+  readonly controllers?: boolean;
+  readonly scheduler?: boolean;
+}
 
 export interface Answer {
   readonly status: number;
@@ -26,7 +30,7 @@ export interface Call {
   readonly body?: string | Buffer;
 }
 
-/** `kedge server` from source without node and scheduler, on a free port of the loopback, in a folder of its own. */
+/** `kedge server` from source without node, and unless asked for without controllers and scheduler, on a free port of the loopback, in a folder of its own. */
 export class ApiServerProcess {
   readonly folder: string;
   readonly url: string;
@@ -36,7 +40,7 @@ export class ApiServerProcess {
   #agent: Agent | undefined;
   #log = '';
 
-  private constructor(folder: string, port: number, controllers: boolean) {
+  private constructor(folder: string, port: number, { controllers = false, scheduler = false }: ApiServerParts) {
     this.folder = folder;
     this.#port = port;
     this.url = `https://127.0.0.1:${port}`;
@@ -49,7 +53,8 @@ export class ApiServerProcess {
       String(port),
       '--write-kubeconfig',
       this.kubeconfig,
-      ...ALONE,
+      '--disable-agent',
+      ...(scheduler ? [] : ['--disable-scheduler']),
       ...(controllers ? [] : ['--disable-controller-manager']),
     ];
     writeFileSync(join(folder, 'config.yaml'), '');
@@ -68,9 +73,9 @@ export class ApiServerProcess {
   }
 
   /** Starts a server and waits until it is ready. */
-  static async start(options: { readonly controllers?: boolean } = {}): Promise<ApiServerProcess> {
+  static async start(options: ApiServerParts = {}): Promise<ApiServerProcess> {
     const folder = mkdtempSync(join(tmpdir(), 'kedge-api-'));
-    const server = new ApiServerProcess(folder, await freePort(), options.controllers ?? false);
+    const server = new ApiServerProcess(folder, await freePort(), options);
     try {
       await server.#ready();
       await server.#issueAdmin();

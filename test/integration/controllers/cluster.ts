@@ -92,11 +92,12 @@ export async function startCluster(clock: Clock = systemClock): Promise<Cluster>
   };
 }
 
-function readyNode(name: string, cpu: string): Input<Node> {
+/** A node without a kubelet that nobody expects reports of for the first minute. */
+export function readyNode(name: string, cpu: string, labels: Record<string, string> = {}): Input<Node> {
   const now = formatTime(Date.now());
   const resources = { cpu, memory: '8Gi', pods: '110' };
   return {
-    metadata: { name },
+    metadata: { name, labels: { 'kubernetes.io/hostname': name, ...labels } },
     status: {
       capacity: resources,
       allocatable: resources,
@@ -107,7 +108,8 @@ function readyNode(name: string, cpu: string): Input<Node> {
 
 let addresses = 0;
 
-async function playKubelet(client: Client, pod: Pod): Promise<void> {
+/** What a kubelet would do about `pod`, without running anything. */
+export async function playKubelet(client: Client, pod: Pod): Promise<void> {
   const { name, namespace = '', deletionTimestamp } = pod.metadata;
   try {
     if (deletionTimestamp !== undefined) {
