@@ -165,6 +165,21 @@ export const SERVER_FLAGS = [
     group: 'Cluster',
   },
   {
+    name: 'agent-token',
+    kind: 'string',
+    placeholder: 'token',
+    defaultText: 'the token',
+    description: 'secret that lets agents join, but no servers',
+    group: 'Cluster',
+  },
+  {
+    name: 'agent-token-file',
+    kind: 'string',
+    placeholder: 'file',
+    description: 'file that holds the agent token',
+    group: 'Cluster',
+  },
+  {
     name: 'disable',
     kind: 'list',
     placeholder: 'name',

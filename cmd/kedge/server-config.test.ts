@@ -54,6 +54,7 @@ test('the defaults', () => {
     clusterDomain: 'cluster.local',
     kubeconfig: { path: '/etc/kedge/kedge.yaml', mode: 0o600 },
     token: undefined,
+    agentToken: undefined,
     disabled: {
       scheduler: false,
       controllerManager: false,

@@ -32,6 +32,8 @@ const SERVER_SCHEMA = z.object({
   'write-kubeconfig-mode': value.fileMode,
   token: value.joinToken.optional(),
   'token-file': value.existingFile.optional(),
+  'agent-token': value.joinToken.optional(),
+  'agent-token-file': value.existingFile.optional(),
   disable: z.array(packagedComponent).default([]),
   'disable-kube-proxy': value.flagBoolean,
   'disable-scheduler': value.flagBoolean,
@@ -75,7 +77,8 @@ export function serverConfig(settings: Settings): ServerConfig {
     clusterDNS,
     clusterDomain: values['cluster-domain'],
     kubeconfig: { path: values['write-kubeconfig'], mode: values['write-kubeconfig-mode'] },
-    token: tokenOf(values, settings),
+    token: tokenOf(values, settings, 'token'),
+    agentToken: tokenOf(values, settings, 'agent-token'),
     disabled: {
       scheduler: values['disable-scheduler'],
       controllerManager: values['disable-controller-manager'],
@@ -109,7 +112,7 @@ function firstProblem(error: z.ZodError, settings: Settings): OperatorError {
   const setting: Setting | undefined = settings.get(String(name));
   const shown = typeof index === 'number' ? setting?.values[index] : setting?.values.at(-1);
   // A secret does not belong on the terminal or in the journal.
-  const text = name === 'token' ? ' the value' : ` ${JSON.stringify(shown ?? '')}`;
+  const text = name === 'token' || name === 'agent-token' ? ' the value' : ` ${JSON.stringify(shown ?? '')}`;
   return new OperatorError(`${setting?.origin ?? String(name)}:${text} ${issue?.message ?? 'is not valid'}`);
 }
 
@@ -162,12 +165,13 @@ function checkNetwork(values: ServerValues, settings: Settings): void {
   }
 }
 
-function tokenOf(values: ServerValues, settings: Settings): string | undefined {
-  const file = values['token-file'];
-  if (file === undefined) return values.token;
-  const origin = originOf(settings, 'token-file');
-  if (values.token !== undefined) {
-    throw new OperatorError(`${origin} and ${originOf(settings, 'token')} are both set; give one of them`);
+function tokenOf(values: ServerValues, settings: Settings, flag: 'token' | 'agent-token'): string | undefined {
+  const fileFlag = `${flag}-file` as const;
+  const file = values[fileFlag];
+  if (file === undefined) return values[flag];
+  const origin = originOf(settings, fileFlag);
+  if (values[flag] !== undefined) {
+    throw new OperatorError(`${origin} and ${originOf(settings, flag)} are both set; give one of them`);
   }
   const result = value.joinToken.safeParse(readFileSync(file, 'utf8').trim());
   if (!result.success) throw new OperatorError(`${origin}: what ${file} holds ${result.error.issues[0]?.message}`);

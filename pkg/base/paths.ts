@@ -7,8 +7,10 @@ export interface Paths {
   readonly tls: string;
   /** Server: the libSQL file. */
   readonly database: string;
-  /** Server: the join token. */
+  /** Server: the join token of servers and agents, that of agents only, and k3s' old name of the latter. */
   readonly token: string;
+  readonly agentToken: string;
+  readonly nodeToken: string;
   /** Node: everything of the agent. */
   readonly agent: string;
   /** Node: tar archives found here are imported into the container runtime. */
@@ -41,6 +43,8 @@ export function pathsFor(dataDir: string): Paths {
     tls: join(dataDir, 'server', 'tls'),
     database: join(dataDir, 'server', 'db', 'state.db'),
     token: join(dataDir, 'server', 'token'),
+    agentToken: join(dataDir, 'server', 'agent-token'),
+    nodeToken: join(dataDir, 'server', 'node-token'),
     agent,
     images: join(agent, 'images'),
     containerdRoot: join(agent, 'containerd'),

@@ -5,6 +5,9 @@ import type { Component } from '../base/component.ts';
 import type { Logger } from '../base/log.ts';
 import type { Client } from '../client/client.ts';
 import type { EventRecorder } from '../client/events.ts';
+import { type ApproverOptions, createCertificateApprover } from './certificates/approver.ts';
+import { createCertificateCleaner } from './certificates/cleaner.ts';
+import { createCertificateSigner, type SignerOptions } from './certificates/signer.ts';
 import { createClusterRoleAggregationController } from './clusterrole-aggregation.ts';
 import type { ControllerContext } from './controller.ts';
 import { createCronJobController } from './cronjob/cronjob.ts';
@@ -19,6 +22,7 @@ import { createJobController } from './job/job.ts';
 import { createNamespaceController } from './namespace.ts';
 import { createNodeIpamController } from './node/ipam.ts';
 import { createNodeLifecycleController } from './node/lifecycle.ts';
+import { createNodePasswordController } from './node/passwords.ts';
 import { createTaintEvictionController } from './node/taint-eviction.ts';
 import { createPodGarbageCollector } from './pod-gc.ts';
 import { createReplicaSetController, createReplicationController } from './replicaset/replicaset.ts';
@@ -40,6 +44,8 @@ export interface ControllerManagerOptions {
   readonly rootCA: string;
   /** One block per address family, from which nodes get their Pod addresses. */
   readonly clusterCIDRs: readonly string[];
+  /** How certificate requests are approved and signed; they wait for others when left out. */
+  readonly certificates?: ApproverOptions & SignerOptions;
   /** The metadata of all objects, for the garbage collector. */
   readonly metadata: MetadataSource;
   /** Every resource that is namespaced and can be listed and deleted, custom ones included. */
@@ -60,6 +66,8 @@ export function createControllerManager(options: ControllerManagerOptions): Comp
     createRootCAPublisher(as('root-ca-cert-publisher'), options.rootCA),
     createClusterRoleAggregationController(as('clusterrole-aggregation-controller')),
     createNamespaceController(as('namespace-controller'), options),
+    ...certificateControllers(as('certificate-controller'), options.certificates),
+    createNodePasswordController(as('node-password-controller')),
     createNodeIpamController(as('cidrAllocator', 'node-controller'), options),
     createNodeLifecycleController(as('node-controller')),
     createTaintEvictionController(as('taint-eviction-controller', 'node-controller')),
@@ -92,4 +100,16 @@ export function createControllerManager(options: ControllerManagerOptions): Comp
       await Promise.all(controllers.map((controller) => controller.stop()));
     },
   };
+}
+
+function certificateControllers(
+  context: ControllerContext,
+  options: ControllerManagerOptions['certificates'],
+): Component[] {
+  if (options === undefined) return [createCertificateCleaner(context)];
+  return [
+    createCertificateApprover(context, options),
+    createCertificateSigner(context, options),
+    createCertificateCleaner(context),
+  ];
 }

@@ -1,5 +1,13 @@
-import { createPrivateKey, KeyObject, randomBytes, webcrypto } from 'node:crypto';
-import { AUTHORITY_LIFETIME_MS, DAY_MS, LEAF_LIFETIME_MS, type LeafSpec, usagesOf } from './certificate-plan.ts';
+import { createPrivateKey, generateKeyPairSync, KeyObject, randomBytes, webcrypto } from 'node:crypto';
+import type { RequestedSubject } from '../apimachinery/x509/signing-request.ts';
+import {
+  AUTHORITY_LIFETIME_MS,
+  type CertificateUsage,
+  DAY_MS,
+  LEAF_LIFETIME_MS,
+  type LeafSpec,
+  usagesOf,
+} from './certificate-plan.ts';
 
 /** A certificate (first in its chain, if there is one) and its private key, both PEM. */
 export interface KeyPairPem {
@@ -70,37 +78,62 @@ export async function createAuthority(commonName: string, now: number): Promise<
   return { certificate: `${certificate.toString('pem')}\n`, key: keyPem(keys.privateKey) };
 }
 
+/** Everything of a certificate but whose key it is and who signs it. */
+export interface CertificateContent extends RequestedSubject {
+  readonly usages: readonly CertificateUsage[];
+  /** Whether the key may also wrap other keys; of use to RSA keys only. */
+  readonly keyEncipherment?: boolean;
+  /** Milliseconds since the epoch; the authority's own limits narrow both. */
+  readonly notBefore: number;
+  readonly notAfter: number;
+}
+
+/** A certificate for `publicKey`, signed by `authority`, in PEM; the authority's own does not follow it. */
+export async function signCertificate(
+  content: CertificateContent,
+  publicKey: KeyObject,
+  authority: KeyPairPem,
+): Promise<string> {
+  const x509 = await loadX509();
+  const issuer = new x509.X509Certificate(authority.certificate);
+  const issuerKey = createPrivateKey(authority.key);
+  const algorithm = signingAlgorithm(issuerKey);
+  const alternativeNames = [
+    ...content.dnsNames.map((value) => ({ type: 'dns' as const, value })),
+    ...content.ipAddresses.map((value) => ({ type: 'ip' as const, value })),
+  ];
+  const { KeyUsageFlags, ExtendedKeyUsage } = x509;
+  const purposes = { server: ExtendedKeyUsage.serverAuth, client: ExtendedKeyUsage.clientAuth };
+  const wrapping = content.keyEncipherment === true ? KeyUsageFlags.keyEncipherment : 0;
+  const certificate = await x509.X509CertificateGenerator.create({
+    serialNumber: serialNumber(),
+    subject: [...content.organizations.map((value) => ({ O: [value] })), { CN: [content.commonName] }],
+    issuer: issuer.subjectName,
+    notBefore: new Date(Math.max(content.notBefore, issuer.notBefore.getTime())),
+    notAfter: new Date(Math.min(content.notAfter, issuer.notAfter.getTime())),
+    signingAlgorithm: algorithm,
+    signingKey: issuerKey.toCryptoKey(algorithm, false, ['sign']),
+    publicKey: new x509.PublicKey(publicKey.export({ type: 'spki', format: 'der' })),
+    extensions: [
+      new x509.KeyUsagesExtension(KeyUsageFlags.digitalSignature | wrapping, true),
+      new x509.ExtendedKeyUsageExtension(content.usages.map((usage) => purposes[usage])),
+      await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey),
+      ...(alternativeNames.length > 0 ? [new x509.SubjectAlternativeNameExtension(alternativeNames)] : []),
+    ],
+  });
+  return `${certificate.toString('pem')}\n`;
+}
+
 /**
  * Issues `leaf` with a fresh key, signed by `authority`, valid from the authority's own beginning until a year after
  * `now` (ms since the epoch) but not beyond the authority. The authority's certificates follow the leaf in the chain.
  */
 export async function issueCertificate(leaf: LeafSpec, authority: KeyPairPem, now: number): Promise<KeyPairPem> {
-  const x509 = await loadX509();
-  const issuer = new x509.X509Certificate(authority.certificate);
-  const issuerKey = createPrivateKey(authority.key);
-  const algorithm = signingAlgorithm(issuerKey);
-  const keys = await generateKeyPair();
-  const alternativeNames = [
-    ...leaf.dnsNames.map((value) => ({ type: 'dns' as const, value })),
-    ...leaf.ipAddresses.map((value) => ({ type: 'ip' as const, value })),
-  ];
-  const { serverAuth, clientAuth } = x509.ExtendedKeyUsage;
-  const usages = usagesOf(leaf.usage).map((usage) => (usage === 'server' ? serverAuth : clientAuth));
-  const certificate = await x509.X509CertificateGenerator.create({
-    serialNumber: serialNumber(),
-    subject: [...leaf.organizations.map((value) => ({ O: [value] })), { CN: [leaf.commonName] }],
-    issuer: issuer.subjectName,
-    notBefore: issuer.notBefore,
-    notAfter: new Date(Math.min(now + LEAF_LIFETIME_MS, issuer.notAfter.getTime())),
-    signingAlgorithm: algorithm,
-    signingKey: issuerKey.toCryptoKey(algorithm, false, ['sign']),
-    publicKey: keys.publicKey,
-    extensions: [
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-      new x509.ExtendedKeyUsageExtension(usages),
-      await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey),
-      ...(alternativeNames.length > 0 ? [new x509.SubjectAlternativeNameExtension(alternativeNames)] : []),
-    ],
-  });
-  return { certificate: `${certificate.toString('pem')}\n${authority.certificate}`, key: keyPem(keys.privateKey) };
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const content = { ...leaf, usages: usagesOf(leaf.usage), notBefore: 0, notAfter: now + LEAF_LIFETIME_MS };
+  const certificate = await signCertificate(content, publicKey, authority);
+  return {
+    certificate: `${certificate}${authority.certificate}`,
+    key: privateKey.export({ type: 'sec1', format: 'pem' }).toString(),
+  };
 }

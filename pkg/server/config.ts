@@ -23,6 +23,8 @@ export interface ServerConfig {
   readonly kubeconfig: { readonly path: string; readonly mode: number };
   /** The join token; kedge keeps the one in its data directory, or makes one, when undefined. */
   readonly token: string | undefined;
+  /** What agents join with; the same as `token` when undefined. */
+  readonly agentToken: string | undefined;
   /** Parts that are not to run. */
   readonly disabled: {
     readonly scheduler: boolean;

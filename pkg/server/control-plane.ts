@@ -5,6 +5,7 @@ import { defaultAdmission } from '../apiserver/admission/chain.ts';
 import { ApiCore } from '../apiserver/api-core.ts';
 import { ApiServer, type ServingTls } from '../apiserver/api-server.ts';
 import { Authenticator } from '../apiserver/authn/authenticator.ts';
+import { BootstrapTokenAuthenticator } from '../apiserver/authn/bootstrap-token.ts';
 import { boundObjectsOf } from '../apiserver/authn/bound-objects.ts';
 import { ServiceAccountTokenAuthenticator } from '../apiserver/authn/service-account-token.ts';
 import { DEFAULT_ISSUER, TokenIssuer } from '../apiserver/authn/token-issuer.ts';
@@ -31,6 +32,7 @@ import { addressAt, type CIDR, formatAddress } from '../base/ip.ts';
 import type { Logger } from '../base/log.ts';
 import type { Paths } from '../base/paths.ts';
 import { versionInfo } from '../base/version.ts';
+import type { ClusterConfig } from '../bootstrap/join-protocol.ts';
 import type { Client } from '../client/client.ts';
 import { openLibsqlDatastore } from '../datastore/libsql/libsql-datastore.ts';
 import type { CertificateManager, Certificates } from '../pki/certificates.ts';
@@ -45,6 +47,9 @@ import {
   ensureNamespaces,
   ensurePriorityClasses,
 } from './bootstrap-objects.ts';
+import { joinRoutes } from './join/join-routes.ts';
+import type { JoinTokens } from './join/join-tokens.ts';
+import { JoiningPasses } from './join/joining-passes.ts';
 
 export interface ControlPlaneOptions {
   readonly paths: Paths;
@@ -55,6 +60,8 @@ export interface ControlPlaneOptions {
   readonly serviceCIDR: CIDR;
   readonly nodePorts: { readonly first: number; readonly last: number };
   readonly certificates: CertificateManager;
+  /** How machines join; none can when left out. */
+  readonly join?: { readonly tokens: JoinTokens; readonly cluster: () => ClusterConfig };
   /** The node this process runs too; undefined when it runs none. */
   readonly ownNode?: string | undefined;
   /** Whether metrics.k8s.io is served from here. */
@@ -118,6 +125,8 @@ export class ControlPlane implements Component {
       clock,
       extendExpiration: true,
     });
+    const { join } = this.#options;
+    const passes = new JoiningPasses(signingKey, clock);
     const authenticator = new Authenticator({
       tokens: [
         new ServiceAccountTokenAuthenticator({
@@ -127,6 +136,9 @@ export class ControlPlane implements Component {
           objects,
           clock,
         }),
+        ...(join === undefined
+          ? []
+          : [join.tokens, passes, new BootstrapTokenAuthenticator(informers, clock, audiences)]),
       ],
       anonymousAuth: true,
       clock,
@@ -169,7 +181,7 @@ export class ControlPlane implements Component {
     await expiry.start();
     this.#closers.push(() => expiry.stop());
 
-    const server = this.#apiServer(core, authenticator, issuer, log);
+    const server = this.#apiServer(core, authenticator, issuer, passes);
     await server.start();
     this.#closers.push(() => server.stop());
     this.#closers.push(certificates.onChange((renewed) => server.setTls(servingTls(renewed))));
@@ -193,8 +205,8 @@ export class ControlPlane implements Component {
     for (const descriptor of metricsResources({ store, clock, usage: () => scraper.usage() })) registry.set(descriptor);
   }
 
-  #apiServer(core: ApiCore, authenticator: Authenticator, issuer: TokenIssuer, log: Logger): ApiServer {
-    const { advertiseAddress, bindAddress, port, certificates } = this.#options;
+  #apiServer(core: ApiCore, authenticator: Authenticator, issuer: TokenIssuer, passes: JoiningPasses): ApiServer {
+    const { advertiseAddress, bindAddress, port, certificates, join, log } = this.#options;
     const host = isIPv6(advertiseAddress) ? `[${advertiseAddress}]` : advertiseAddress;
     const jwks = '/openid/v1/jwks';
     return new ApiServer({
@@ -213,6 +225,16 @@ export class ControlPlane implements Component {
       ]),
       connector: new Connector(core.operations.store, kubeletTls(certificates.current), log.child('connect')),
       version: versionInfo,
+      routes:
+        join === undefined
+          ? []
+          : joinRoutes({
+              ...join,
+              passes,
+              caBundle: () => certificates.current.authorities['server-ca'].certificate,
+              client: () => this.client(LOOPBACK_USER),
+              log: log.child('join'),
+            }),
       oidc: {
         '/.well-known/openid-configuration': issuer.discoveryDocument(`https://${host}:${port}${jwks}`),
         [jwks]: issuer.keySet(),

@@ -11,7 +11,8 @@ import { type Component, Supervisor } from '../base/component.ts';
 import { addressAt, formatAddress, parseCIDR } from '../base/ip.ts';
 import { createLogger, errorText, type Logger } from '../base/log.ts';
 import { type Paths, PORTS, pathsFor } from '../base/paths.ts';
-import { versionInfo } from '../base/version.ts';
+import { VERSION, versionInfo } from '../base/version.ts';
+import type { ClusterConfig } from '../bootstrap/join-protocol.ts';
 import { writeKubeconfig } from '../bootstrap/kubeconfig.ts';
 import { createEventRecorder } from '../client/events.ts';
 import { createControllerManager } from '../controllers/manager.ts';
@@ -22,6 +23,7 @@ import { CertificateManager, type Certificates } from '../pki/certificates.ts';
 import { createScheduler } from '../scheduler/scheduler.ts';
 import type { ServerConfig } from './config.ts';
 import { ControlPlane } from './control-plane.ts';
+import { JoinTokens } from './join/join-tokens.ts';
 import { namespacedResources, objectMetadata } from './object-metadata.ts';
 import { preflight } from './preflight.ts';
 import { notifyReady } from './systemd-notify.ts';
@@ -84,6 +86,12 @@ async function startServer(
     log: log.child('certificates'),
   });
   await supervisor.start(certificates);
+  const tokens = await JoinTokens.open({
+    paths,
+    token: config.token,
+    agentToken: config.agentToken,
+    caBundle: certificates.current.authorities['server-ca'].certificate,
+  });
   const controlPlane = new ControlPlane({
     paths,
     bindAddress: config.bindAddress,
@@ -94,6 +102,7 @@ async function startServer(
     // Without controllers nobody but kubectl would ask, and a bare API server has upstream's groups only.
     metricsAPI: !config.disabled.metricsAPI && !config.disabled.controllerManager,
     certificates,
+    join: { tokens, cluster: () => clusterConfig(config, certificates) },
     ownNode: config.disabled.agent ? undefined : config.node.name,
     clock,
     log,
@@ -109,6 +118,20 @@ async function startServer(
   if (!config.disabled.agent) {
     for (const component of node(shared, paths, nodeIP, certificates)) await supervisor.start(component);
   }
+}
+
+/** What machines that join are told of the cluster. */
+function clusterConfig(config: ServerConfig, certificates: CertificateManager): ClusterConfig {
+  const { clusterCIDR, serviceCIDR, clusterDNS, clusterDomain, disabled } = config;
+  return {
+    clusterCIDR,
+    serviceCIDR,
+    clusterDNS,
+    clusterDomain,
+    disabled: { kubeProxy: disabled.kubeProxy, clusterDNS: disabled.clusterDNS },
+    clientCA: certificates.current.authorities['client-ca'].certificate,
+    version: VERSION,
+  };
 }
 
 /** A cluster whose DNS address was given to another Service meanwhile runs on, only its DNS has no Service. */
@@ -130,7 +153,7 @@ interface SharedParts {
 
 /** The controllers of this server, each with its own rights. */
 export function controllerManager(
-  shared: Omit<SharedParts, 'config'> & { readonly config: Pick<ServerConfig, 'clusterCIDR'> },
+  shared: Omit<SharedParts, 'config'> & { readonly config: Pick<ServerConfig, 'clusterCIDR' | 'serviceCIDR'> },
   certificates: CertificateManager,
 ): Component {
   const { config, supervisor, controlPlane, clock, log } = shared;
@@ -156,6 +179,23 @@ export function controllerManager(
       createEventRecorder({ client: manager, clock, log, component, signal: supervisor.signal }),
     rootCA: certificates.current.authorities['server-ca'].certificate,
     clusterCIDRs: [config.clusterCIDR],
+    certificates: {
+      mayCreate: ({ username = '', groups = [], extra }, subresource) =>
+        controlPlane.core.authorizer.authorize({
+          user: { name: username, groups, ...(extra === undefined ? {} : { extra }) },
+          verb: 'create',
+          apiGroup: 'certificates.k8s.io',
+          resource: 'certificatesigningrequests',
+          subresource,
+          namespace: '',
+          name: '',
+        }).decision === 'allow',
+      serviceCIDRs: [parseCIDR(config.serviceCIDR)].filter((cidr) => cidr !== undefined),
+      authorities: () => {
+        const { authorities } = certificates.current;
+        return { client: authorities['client-ca'], server: authorities['server-ca'] };
+      },
+    },
     metadata: objectMetadata(store, registry),
     listNamespacedResources: () => namespacedResources(registry),
   });

@@ -1,6 +1,7 @@
 import type { Authorization } from '../authz/authorization.ts';
 import type { Store } from '../storage/store.ts';
 import { AdmissionChain } from './admission.ts';
+import { certificateAdmission } from './certificates.ts';
 import { defaultIngressClass, defaultStorageClass, storageProtection } from './defaults.ts';
 import { limitRanger } from './limit-ranger.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
@@ -34,6 +35,7 @@ export function defaultAdmission(store: Store, options: AdmissionOptions): Admis
     defaultIngressClass(store),
     new ServiceAllocation(store, options),
     nodeRestriction(store, options.ownNode),
+    certificateAdmission(options.authorization.authorizer),
     roleEscalation(options.authorization),
     // Last: what it notes as used should not be refused after it.
     resourceQuotaAdmission(store, options),

@@ -12,6 +12,7 @@ import { ALL_AUTHENTICATED, ALL_SERVICE_ACCOUNTS, ALL_UNAUTHENTICATED, SYSTEM_MA
 import { CLUSTER_ROLES } from './policy-cluster-roles.ts';
 import { CONTROLLER_RULES } from './policy-controller-roles.ts';
 import { aggregateLabel, type RoleFacts, rule, WRITE_EVENTS } from './policy-facts.ts';
+import { KEDGE_CLUSTER_BINDINGS, KEDGE_CLUSTER_ROLES, KEDGE_SYSTEM_ROLES } from './policy-kedge.ts';
 
 /** The roles and bindings every cluster has; the API server's own, without which nobody could do anything. */
 export interface BootstrapPolicy {
@@ -161,12 +162,20 @@ function clusterRoleBinding(name: string, role: string, subjects: readonly Subje
   };
 }
 
-/** Upstream's default roles and bindings of Kubernetes 1.36 with its default feature gates. */
+/** Upstream's default roles and bindings of Kubernetes 1.36 with its default feature gates, and kedge's own. */
 export function bootstrapPolicy(): BootstrapPolicy {
   const controllers = Object.entries(CONTROLLER_RULES);
+  const namespaced = [
+    ...NAMESPACED,
+    ...KEDGE_SYSTEM_ROLES.map(({ account: name, rules }) => {
+      const role = `system:kedge:${name}`;
+      return { namespace: KUBE_SYSTEM, role, binding: role, rules, subjects: [account(name)] };
+    }),
+  ];
   return {
     clusterRoles: [
       ...CLUSTER_ROLES.map(clusterRole),
+      ...KEDGE_CLUSTER_ROLES.map(clusterRole),
       ...controllers.map(([name, rules]) => clusterRole({ name: `system:controller:${name}`, rules })),
     ],
     clusterRoleBindings: [
@@ -175,14 +184,17 @@ export function bootstrapPolicy(): BootstrapPolicy {
         const role = `system:controller:${name}`;
         return clusterRoleBinding(role, role, [account(name)]);
       }),
+      ...KEDGE_CLUSTER_BINDINGS.map(({ name, role, groups = [], accounts = [] }) =>
+        clusterRoleBinding(name, role, [...groups.map(group), ...accounts.map(account)]),
+      ),
     ],
-    roles: NAMESPACED.map(({ namespace, role, rules }) => ({
+    roles: namespaced.map(({ namespace, role, rules }) => ({
       apiVersion: `${RBAC_GROUP}/v1`,
       kind: 'Role',
       metadata: meta(role, namespace),
       rules: [...rules],
     })),
-    roleBindings: NAMESPACED.map(({ namespace, role, binding, subjects }) => ({
+    roleBindings: namespaced.map(({ namespace, role, binding, subjects }) => ({
       apiVersion: `${RBAC_GROUP}/v1`,
       kind: 'RoleBinding',
       metadata: meta(binding ?? role, namespace),

@@ -40,8 +40,19 @@ export interface RouterOptions {
   readonly version: object;
   /** OpenID discovery documents by path. */
   readonly oidc: Readonly<Record<string, object>>;
+  /** Paths that are not the API's own. */
+  readonly routes?: readonly ExtraRoute[];
   readonly log: Logger;
   readonly signal: AbortSignal;
+}
+
+/** A path beside the API, authorized as a non-resource URL. */
+export interface ExtraRoute {
+  readonly method: 'GET' | 'POST' | 'PUT';
+  readonly path: string;
+  /** Nobody is asked who he is. */
+  readonly isPublic?: boolean;
+  handle(exchange: Exchange): Promise<void>;
 }
 
 type Env = { Bindings: HttpBindings };
@@ -150,6 +161,19 @@ export function createRouter(options: RouterOptions): Hono<Env> {
       return RESPONSE_ALREADY_SENT;
     };
 
+  /** Like `route`, for everybody. */
+  const open =
+    (handler: (exchange: Exchange) => Promise<void>) =>
+    async (context: Context<Env>): Promise<globalThis.Response> => {
+      const exchange = bareExchange(context.env.incoming, context.env.outgoing, options);
+      try {
+        await handler(exchange);
+      } catch (error) {
+        sendError(exchange, error, log);
+      }
+      return RESPONSE_ALREADY_SENT;
+    };
+
   const text = (exchange: Exchange, code: number, body: string): void =>
     sendBytes(exchange, Buffer.from(body), { code, mediaType: TEXT, headers: { 'x-content-type-options': 'nosniff' } });
   const notFound = (exchange: Exchange): void => text(exchange, 404, '404 page not found\n');
@@ -185,6 +209,11 @@ export function createRouter(options: RouterOptions): Hono<Env> {
       path,
       route((exchange) => sendDocument(exchange, document)),
     );
+  }
+
+  for (const { method, path, isPublic, handle } of options.routes ?? []) {
+    const serve = isPublic === true ? open(handle) : route(handle);
+    app.on(method, path, serve);
   }
 
   const api = route(async (exchange, parts) => {

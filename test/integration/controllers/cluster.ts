@@ -68,7 +68,12 @@ export async function startCluster(clock: Clock = systemClock): Promise<Cluster>
   });
   await supervisor.start(controlPlane);
   const shared = { supervisor, controlPlane, clock, log };
-  await supervisor.start(controllerManager({ ...shared, config: { clusterCIDR: '10.42.0.0/16' } }, certificates));
+  await supervisor.start(
+    controllerManager(
+      { ...shared, config: { clusterCIDR: '10.42.0.0/16', serviceCIDR: '10.43.0.0/16' } },
+      certificates,
+    ),
+  );
   await supervisor.start(scheduler(shared));
   const client = controlPlane.client(LOOPBACK_USER);
   const unsubscribers: (() => void)[] = [];
