@@ -16,6 +16,7 @@ import { createDeploymentController } from './deployment/deployment.ts';
 import { createDisruptionController } from './disruption/disruption.ts';
 import { createEndpointsController } from './endpointslice/endpoints.ts';
 import { createEndpointSliceController } from './endpointslice/endpointslice.ts';
+import { createEndpointSliceMirroringController } from './endpointslicemirroring/endpointslicemirroring.ts';
 import { createGarbageCollector } from './garbage-collector/garbage-collector.ts';
 import type { MetadataSource } from './garbage-collector/metadata-source.ts';
 import { createJobController } from './job/job.ts';
@@ -82,6 +83,9 @@ export function createControllerManager(options: ControllerManagerOptions): Comp
     createDisruptionController(as('disruption-controller')),
     createResourceQuotaController(as('resourcequota-controller'), options),
     createEndpointSliceController(as('endpoint-slice-controller', 'endpointslice-controller')),
+    createEndpointSliceMirroringController(
+      as('endpoint-slice-mirroring-controller', 'endpointslicemirroring-controller'),
+    ),
     createEndpointsController(as('endpoint-controller')),
     createGarbageCollector(as('garbage-collector-controller', 'generic-garbage-collector'), options.metadata),
     createPodGarbageCollector(as('pod-garbage-collector')),

@@ -12,6 +12,7 @@ import { hasManagedEndpoints } from './endpoint.ts';
 import { selectedPods, watchPodsOf } from './endpoint-watches.ts';
 import { CONTROLLER_NAME, MANAGED_BY, planSlices, SERVICE_NAME } from './slices.ts';
 import { TriggerTimes, withTriggerTime } from './trigger-time.ts';
+import { WrittenSlices } from './written-slices.ts';
 
 const WORKERS = 5;
 const ZONE = 'topology.kubernetes.io/zone';
@@ -23,30 +24,12 @@ export function createEndpointSliceController(context: ControllerContext): Compo
   const nodeInformer = client.informer(nodes);
   const sliceInformer = client.informer(endpointSlices);
   const triggerTimes = new TriggerTimes();
-  /** By Service: the generations of slices that were written and are not all seen yet. */
-  const written = new Map<string, Map<string, number>>();
+  const written = new WrittenSlices(sliceInformer);
 
   function serviceKey(slice: EndpointSlice): string | undefined {
     const { labels, namespace } = slice.metadata;
     const name = labels?.[SERVICE_NAME];
     return labels?.[MANAGED_BY] === CONTROLLER_NAME && name !== undefined ? keyOf(namespace, name) : undefined;
-  }
-
-  /** Whether the informer lags behind what was written: acting on it would make slices twice. */
-  function isStale(key: string): boolean {
-    const { namespace } = splitKey(key);
-    const expected = written.get(key);
-    for (const [name, generation] of expected ?? []) {
-      const seen = sliceInformer.get(name, namespace);
-      if (seen !== undefined && (seen.metadata.generation ?? 0) >= generation) expected?.delete(name);
-    }
-    return expected !== undefined && expected.size > 0;
-  }
-
-  function noteWritten(key: string, slice: EndpointSlice): void {
-    const expected = written.get(key) ?? new Map<string, number>();
-    expected.set(slice.metadata.name, slice.metadata.generation ?? 0);
-    written.set(key, expected);
   }
 
   async function reconcile(key: string): Promise<undefined> {
@@ -55,11 +38,11 @@ export function createEndpointSliceController(context: ControllerContext): Compo
     if (service === undefined || !hasManagedEndpoints(service)) {
       // The slices of a deleted Service go with their owner.
       triggerTimes.forget(key);
-      written.delete(key);
+      written.forget(key);
       return;
     }
     // The slice's event, when it comes, brings the Service back.
-    if (service.metadata.deletionTimestamp !== undefined || isStale(key)) return;
+    if (service.metadata.deletionTimestamp !== undefined || written.isAhead(key)) return;
     const selected = selectedPods(service, podInformer);
     const nodeless = selected.filter(({ spec }) => spec.nodeName && nodeInformer.get(spec.nodeName) === undefined);
     const unpublished = service.spec.publishNotReadyAddresses ? new Set() : new Set(nodeless);
@@ -77,8 +60,8 @@ export function createEndpointSliceController(context: ControllerContext): Compo
       metadata: { ...slice.metadata, annotations: withTriggerTime(slice.metadata?.annotations as never, time) },
     });
     try {
-      for (const slice of plan.create) noteWritten(key, await client.create(endpointSlices, stamped(slice)));
-      for (const slice of plan.update) noteWritten(key, await client.update(endpointSlices, stamped(slice)));
+      for (const slice of plan.create) written.note(key, await client.create(endpointSlices, stamped(slice)));
+      for (const slice of plan.update) written.note(key, await client.update(endpointSlices, stamped(slice)));
       for (const slice of plan.remove) await remove(slice);
     } catch (error) {
       if (isNamespaceTerminating(error)) return;
@@ -108,7 +91,7 @@ export function createEndpointSliceController(context: ControllerContext): Compo
         watch(sliceInformer, ({ type, object }, queue) => {
           const key = serviceKey(object);
           if (key === undefined) return;
-          if (type === 'deleted') written.get(key)?.delete(object.metadata.name);
+          if (type === 'deleted') written.forgetSlice(key, object.metadata.name);
           queue.add(key);
         }),
         // Endpoints carry their node's zone, and those of unknown nodes are held back.
