@@ -117,6 +117,7 @@ export class ApiServer implements Component {
     const response = { once: () => response } as unknown as Response;
     const exchange = openExchange(request, response, { ...this.#options, signal: this.#stopping.signal });
     const { info } = exchange;
+    await core.operations.store.datastore.current();
     requireAuthorized(core.authorizer, attributesOf(info, exchange.user));
     const descriptor = core.registry.find(info.group, info.version, info.resource);
     const subresource = descriptor === undefined ? undefined : subresourceOf(descriptor, info);

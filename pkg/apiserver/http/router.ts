@@ -1,7 +1,7 @@
 import type { HttpBindings } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { type Context, Hono } from 'hono';
-import { statusErrors } from '../../apimachinery/status-error.ts';
+import { isStatusReason, statusErrors } from '../../apimachinery/status-error.ts';
 import type { Logger } from '../../base/log.ts';
 import type { Descriptor, Subresource } from '../../registry/descriptor.ts';
 import type { UserInfo } from '../../registry/user-info.ts';
@@ -65,6 +65,17 @@ export function openExchange(request: Request, response: Response, options: Rout
   const query = new URLSearchParams(cut < 0 ? '' : url.slice(cut + 1));
   const info = parseRequestInfo(request.method ?? 'GET', cut < 0 ? url : url.slice(0, cut), query);
   return new OpenExchange(request, response, info, query, requester(request, options), options.signal);
+}
+
+/** The same, looking again when the requester is not known: another server may have just made who it is. */
+async function openWithCurrent(request: Request, response: Response, options: RouterOptions): Promise<Exchange> {
+  try {
+    return openExchange(request, response, options);
+  } catch (error) {
+    if (!isStatusReason(error, 'Unauthorized')) throw error;
+    await options.core.operations.store.datastore.current();
+    return openExchange(request, response, options);
+  }
 }
 
 class OpenExchange implements Exchange {
@@ -151,7 +162,8 @@ export function createRouter(options: RouterOptions): Hono<Env> {
       const { incoming, outgoing } = context.env;
       let exchange: Exchange | undefined;
       try {
-        exchange = openExchange(incoming, outgoing, options);
+        exchange = await openWithCurrent(incoming, outgoing, options);
+        if (needsCurrent(exchange, core)) await core.operations.store.datastore.current();
         requireAuthorized(core.authorizer, attributesOf(exchange.info, exchange.user));
         const parts = exchange.info.path.split('/').filter((part) => part !== '');
         await handler(exchange, parts);
@@ -240,6 +252,18 @@ export function createRouter(options: RouterOptions): Hono<Env> {
   app.all('/apis/*', api);
   app.all('*', route(notFound));
   return app;
+}
+
+/**
+ * Whether the request has to see what other servers wrote before it: all but those that say any version will do, and
+ * watches that begin where this server has been already.
+ */
+function needsCurrent({ info, query }: Exchange, core: ApiCore): boolean {
+  if (!info.isResource) return false;
+  const version = query.get('resourceVersion');
+  if (info.verb === 'get' || info.verb === 'list') return version !== '0';
+  if (info.verb !== 'watch') return true;
+  return version !== '0' && !(Number(version) > 0 && Number(version) <= core.operations.store.revision);
 }
 
 /** An exchange for answering a request that was refused before it got one. */

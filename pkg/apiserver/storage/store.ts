@@ -32,24 +32,31 @@ export class Store {
     this.datastore = datastore;
   }
 
-  /** Reads everything there is into memory. */
+  /** Reads everything there is into memory, true at one revision; what is written meanwhile follows. */
   static async open(datastore: Datastore): Promise<Store> {
     const store = new Store(datastore);
+    const meanwhile: DatastoreEvent[] = [];
+    let take = (events: readonly DatastoreEvent[]): void => void meanwhile.push(...events);
+    store.#unsubscribe = datastore.subscribe((events) => take(events));
     let after: string | undefined;
+    let revision: number | undefined;
     for (;;) {
-      const page = await datastore.list(ROOT, { limit: LOAD_PAGE, ...(after === undefined ? {} : { after }) });
-      store.#loadedAt = page.revision;
+      const at = revision === undefined ? {} : { revision };
+      const page = await datastore.list(ROOT, { limit: LOAD_PAGE, ...at, ...(after === undefined ? {} : { after }) });
+      revision = page.revision;
+      store.#loadedAt = revision;
       for (const kv of page.kvs) store.#cacheOfKey(kv.key).load(new StoredObject(kv));
       after = page.kvs.at(-1)?.key;
       if (!page.more || after === undefined) break;
     }
-    store.#unsubscribe = datastore.subscribe((events) => store.#apply(events));
+    take = (events) => store.#apply(events);
+    take(meanwhile);
     return store;
   }
 
   /** The newest revision everything in memory is true at. */
   get revision(): number {
-    return this.datastore.revision;
+    return Math.max(this.datastore.revision, this.#loadedAt);
   }
 
   cache<T extends KubeObject>(type: ResourceType<T>): ResourceCache<T> {
@@ -81,7 +88,10 @@ export class Store {
   }
 
   #apply(events: readonly DatastoreEvent[]): void {
-    for (const event of events) if (event.kv.key.startsWith(ROOT)) this.#cacheOfKey(event.kv.key).apply(event);
+    for (const event of events) {
+      const { key, modRevision } = event.kv;
+      if (key.startsWith(ROOT) && modRevision > this.#loadedAt) this.#cacheOfKey(key).apply(event);
+    }
   }
 
   #cacheOfKey(key: string): ResourceCache {
