@@ -184,7 +184,7 @@ export const SERVER_FLAGS = [
     kind: 'list',
     placeholder: 'name',
     description:
-      'packaged component that is not to run: coredns (the cluster DNS), metrics-server (kubectl top), servicelb (addresses of LoadBalancer Services)',
+      'packaged component that is not to run: coredns (the cluster DNS), metrics-server (kubectl top), servicelb (addresses of LoadBalancer Services), local-storage (the storage class local-path)',
     group: 'Components',
   },
   {
@@ -216,6 +216,14 @@ export const SERVER_FLAGS = [
     description: 'run no node here: control plane only',
     group: 'Components',
     hidden: true,
+  },
+  {
+    name: 'default-local-storage-path',
+    kind: 'string',
+    placeholder: 'dir',
+    defaultText: '<data-dir>/storage',
+    description: 'folder on every node for the volumes of the storage class local-path',
+    group: 'Components',
   },
   {
     name: 'node-name',

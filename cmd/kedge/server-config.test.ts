@@ -53,6 +53,7 @@ test('the defaults', () => {
     clusterDNS: '10.43.0.10',
     clusterDomain: 'cluster.local',
     kubeconfig: { path: '/etc/kedge/kedge.yaml', mode: 0o600 },
+    localStoragePath: '/var/lib/kedge/storage',
     token: undefined,
     agentToken: undefined,
     disabled: {
@@ -63,6 +64,7 @@ test('the defaults', () => {
       clusterDNS: false,
       metricsAPI: false,
       serviceLB: false,
+      localStorage: false,
     },
     node: {
       name: 'node-1',

@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { z } from 'zod';
 import { OperatorError } from '../../pkg/base/component.ts';
 import { addressAt, containsAddress, formatAddress, formatCIDR, overlap, parseAddress } from '../../pkg/base/ip.ts';
-import { PORTS } from '../../pkg/base/paths.ts';
+import { PORTS, pathsFor } from '../../pkg/base/paths.ts';
 import type { ServerConfig } from '../../pkg/server/config.ts';
 import type { ServerFlagName } from './flags.ts';
 import type { Setting, Settings } from './settings.ts';
@@ -39,6 +39,7 @@ const SERVER_SCHEMA = z.object({
   'disable-scheduler': value.flagBoolean,
   'disable-controller-manager': value.flagBoolean,
   'disable-agent': value.flagBoolean,
+  'default-local-storage-path': value.absolutePath.optional(),
   'node-name': value.domainName.optional(),
   'node-label': z.array(value.nodeLabel).default([]),
   'node-taint': z.array(value.nodeTaint).default([]),
@@ -77,6 +78,7 @@ export function serverConfig(settings: Settings): ServerConfig {
     clusterDNS,
     clusterDomain: values['cluster-domain'],
     kubeconfig: { path: values['write-kubeconfig'], mode: values['write-kubeconfig-mode'] },
+    localStoragePath: values['default-local-storage-path'] ?? pathsFor(values['data-dir']).storage,
     token: tokenOf(values, settings, 'token'),
     agentToken: tokenOf(values, settings, 'agent-token'),
     disabled: {
@@ -87,6 +89,7 @@ export function serverConfig(settings: Settings): ServerConfig {
       clusterDNS: values.disable.includes('coredns'),
       metricsAPI: values.disable.includes('metrics-server'),
       serviceLB: values.disable.includes('servicelb'),
+      localStorage: values.disable.includes('local-storage'),
     },
     node: {
       name: values['node-name'] ?? nameOfHost(),

@@ -21,6 +21,8 @@ export interface Paths {
   readonly cniConf: string;
   /** Node: the kubelet's root: `pods/<uid>/volumes/…`. */
   readonly kubelet: string;
+  /** Node: the folders of the volumes of the class `local-path`. */
+  readonly storage: string;
   /** Native addons unpacked from the executable. */
   readonly native: string;
 }
@@ -52,6 +54,7 @@ export function pathsFor(dataDir: string): Paths {
     containerdLog: join(agent, 'containerd', 'containerd.log'),
     cniConf: join(agent, 'etc', 'cni', 'net.d'),
     kubelet: join(agent, 'kubelet'),
+    storage: join(dataDir, 'storage'),
     native: join(dataDir, 'native'),
   };
 }

@@ -1,5 +1,6 @@
 /** The controller manager: every controller as one component, started together. */
 import type { ResourceType } from '../api/types.ts';
+import { LOCAL_PATH_PROVISIONER } from '../apimachinery/volume-binding.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Component } from '../base/component.ts';
 import type { Logger } from '../base/log.ts';
@@ -17,14 +18,18 @@ import { createDisruptionController } from './disruption/disruption.ts';
 import { createEndpointsController } from './endpointslice/endpoints.ts';
 import { createEndpointSliceController } from './endpointslice/endpointslice.ts';
 import { createEndpointSliceMirroringController } from './endpointslicemirroring/endpointslicemirroring.ts';
+import { createEphemeralVolumeController } from './ephemeral.ts';
 import { createGarbageCollector } from './garbage-collector/garbage-collector.ts';
 import type { MetadataSource } from './garbage-collector/metadata-source.ts';
 import { createJobController } from './job/job.ts';
+import { createLocalPathProvisioner, type LocalPathOptions } from './local-path/provisioner.ts';
 import { createNamespaceController } from './namespace.ts';
 import { createNodeIpamController } from './node/ipam.ts';
 import { createNodeLifecycleController } from './node/lifecycle.ts';
 import { createNodePasswordController } from './node/passwords.ts';
 import { createTaintEvictionController } from './node/taint-eviction.ts';
+import { createPersistentVolumeBinder } from './persistentvolume/binder.ts';
+import { createClaimProtection, createVolumeProtection } from './persistentvolume/protection.ts';
 import { createPodGarbageCollector } from './pod-gc.ts';
 import { createReplicaSetController, createReplicationController } from './replicaset/replicaset.ts';
 import { createResourceQuotaController } from './resourcequota/resourcequota.ts';
@@ -33,6 +38,9 @@ import { createServiceAccountController } from './serviceaccount.ts';
 import { createStatefulSetController } from './statefulset/statefulset.ts';
 import { createClaimProtectionController, createVolumeProtectionController } from './storage-protection.ts';
 import { createTTLAfterFinishedController } from './ttl-after-finished.ts';
+
+/** The service account of kube-system that the provisioner of `local-path` acts as; its name is k3s's. */
+export const LOCAL_PATH_ACCOUNT = 'local-path-provisioner-service-account';
 
 export interface ControllerManagerOptions {
   /** The client of a controller: it acts as this service account of kube-system, with upstream's role for it. */
@@ -49,6 +57,8 @@ export interface ControllerManagerOptions {
   readonly certificates?: ApproverOptions & SignerOptions;
   /** The metadata of all objects, for the garbage collector. */
   readonly metadata: MetadataSource;
+  /** The class `local-path`; undefined when it is disabled. */
+  readonly localPath: LocalPathOptions | undefined;
   /** Every resource that is namespaced and can be listed and deleted, custom ones included. */
   listNamespacedResources(): Promise<readonly ResourceType[]> | readonly ResourceType[];
 }
@@ -89,6 +99,13 @@ export function createControllerManager(options: ControllerManagerOptions): Comp
     createEndpointsController(as('endpoint-controller')),
     createGarbageCollector(as('garbage-collector-controller', 'generic-garbage-collector'), options.metadata),
     createPodGarbageCollector(as('pod-garbage-collector')),
+    createPersistentVolumeBinder(as('persistentvolume-controller', 'persistent-volume-binder')),
+    createClaimProtection(as('pvc-protection-controller')),
+    createVolumeProtection(as('pv-protection-controller')),
+    createEphemeralVolumeController(as('ephemeral-volume-controller')),
+    ...(options.localPath === undefined
+      ? []
+      : [createLocalPathProvisioner(as(LOCAL_PATH_PROVISIONER, LOCAL_PATH_ACCOUNT), options.localPath)]),
     createClaimProtectionController(as('persistentvolumeclaim-protection-controller', 'pvc-protection-controller')),
     createVolumeProtectionController(as('persistentvolume-protection-controller', 'pv-protection-controller')),
   ];

@@ -30,6 +30,7 @@ import { RuntimeState } from './runtime-state.ts';
 import { KubeletServer, type KubeletTls } from './server.ts';
 import { StatsProvider } from './stats/stats-provider.ts';
 import { StatusManager } from './status-manager.ts';
+import { ClaimVolumes } from './volumes/claim-volumes.ts';
 import { ServiceAccountTokens } from './volumes/service-account-tokens.ts';
 import { VolumeManager, type VolumePlugin } from './volumes/volume-manager.ts';
 
@@ -120,7 +121,7 @@ class Kubelet implements Component {
     const references = this.#options.references ?? informedReferences(client);
     const events = createEventRecorder({ client, clock, log, component: 'kubelet', host: node.name, signal });
     const tokens = new ServiceAccountTokens(client, clock);
-    const plugins = this.#options.volumePlugins ?? [];
+    const plugins = [new ClaimVolumes({ client, paths }), ...(this.#options.volumePlugins ?? [])];
     const volumes = new VolumeManager({ paths, clock, references, tokens, plugins });
     const cgroups = await createPodCgroups(
       this.#options.cgroups ?? detectCgroups(),

@@ -22,6 +22,7 @@ import { findContainer } from './pod-info.ts';
 import type { RuntimeState } from './runtime-state.ts';
 import { type ContainerRuntimeStatus, noRuntimeStatus, type PodRuntimeStatus } from './runtime-status.ts';
 import type { StatsProvider } from './stats/stats-provider.ts';
+import { LocalFolderError, removeLocalFolder } from './volumes/local-folder.ts';
 
 export interface KubeletServerOptions {
   readonly runtime: RuntimeService;
@@ -160,6 +161,7 @@ export class KubeletServer {
       else if (route.action === 'pods') this.#pods(res);
       else if (route.action === 'stats' || route.action === 'metrics') await this.#stats(route, res);
       else if (route.action === 'containerLogs') await this.#logs(route, res);
+      else if (route.action === 'localVolumes' && req.method === 'DELETE') await this.#removeLocalVolume(route, res);
       else throw new RequestError(404, '404 page not found');
     } catch (error) {
       if (res.headersSent) res.destroy();
@@ -198,6 +200,17 @@ export class KubeletServer {
     if (path === 'metrics') return stats.kubeletMetrics();
     if (path === 'metrics/resource') return stats.resourceMetrics();
     return path === 'metrics/cadvisor' ? stats.cadvisorMetrics() : undefined;
+  }
+
+  /** kedge's own: the provisioner of `local-path` has a volume's folder removed by the node it is on. */
+  async #removeLocalVolume({ query }: Route, res: ServerResponse): Promise<void> {
+    try {
+      await removeLocalFolder(query.get('path') ?? '');
+    } catch (error) {
+      if (error instanceof LocalFolderError) throw new RequestError(409, error.message);
+      throw error;
+    }
+    res.writeHead(204).end();
   }
 
   #pod(namespace: string | undefined, name: string | undefined): Pod {

@@ -102,8 +102,8 @@ export interface Plugin {
   reserve?(pod: Pod, node: NodeInfo): void;
   /** Gives back what `reserve` took. Must not throw. */
   unreserve?(pod: Pod, node: NodeInfo): void;
-  /** What has to be done before the Pod can start on the node (volumes). */
-  preBind?(pod: Pod, nodeName: string): Promise<void>;
+  /** What has to be done before the Pod can start on the node (volumes). `signal` aborts when the scheduler stops. */
+  preBind?(pod: Pod, nodeName: string, signal: AbortSignal): Promise<void>;
   /** Binds the Pod; the first plugin that has this does it. */
   bind?(pod: Pod, nodeName: string): Promise<void>;
   /** Whether a Pod this plugin refused may fit after `event`; absent: after any. */

@@ -45,6 +45,7 @@ export function createScheduler(options: SchedulerOptions): Component {
     plugins.map(({ plugin }) => plugin),
   );
   const binding = new Set<Promise<void>>();
+  const stopping = new AbortController();
   const unsubscribers: (() => void)[] = [];
   let synced: Promise<unknown> = Promise.resolve();
   let state: 'syncing' | 'idle' | 'working' | 'stopped' = 'syncing';
@@ -203,12 +204,13 @@ export function createScheduler(options: SchedulerOptions): Component {
   async function bind(pod: Pod, nodeName: string, giveBack: () => void): Promise<void> {
     const { name, namespace, uid } = pod.metadata;
     try {
-      for (const { plugin } of plugins) await plugin.preBind?.(pod, nodeName);
+      for (const { plugin } of plugins) await plugin.preBind?.(pod, nodeName, stopping.signal);
       const binder = plugins.find(({ plugin }) => plugin.bind !== undefined)?.plugin;
       await binder?.bind?.(pod, nodeName);
       tell(pod, 'Normal', 'Scheduled', `Successfully assigned ${namespace}/${name} to ${nodeName}`);
     } catch (error) {
       giveBack();
+      if (isStopped()) return;
       if (isStatusReason(error, 'NotFound')) queue.remove(uid);
       else fail(pod, error);
     }
@@ -276,6 +278,7 @@ export function createScheduler(options: SchedulerOptions): Component {
     },
     async stop() {
       state = 'stopped';
+      stopping.abort();
       for (const unsubscribe of unsubscribers) unsubscribe();
       queue.close();
       await Promise.all(binding);

@@ -21,6 +21,8 @@ export interface ServerConfig {
   readonly clusterDNS: string;
   readonly clusterDomain: string;
   readonly kubeconfig: { readonly path: string; readonly mode: number };
+  /** The folder on every node that holds the volumes of the class `local-path`. */
+  readonly localStoragePath: string;
   /** The join token; kedge keeps the one in its data directory, or makes one, when undefined. */
   readonly token: string | undefined;
   /** What agents join with; the same as `token` when undefined. */
@@ -36,6 +38,7 @@ export interface ServerConfig {
     readonly metricsAPI: boolean;
     /** The addresses of LoadBalancer Services. */
     readonly serviceLB: boolean;
+    readonly localStorage: boolean;
   };
   readonly node: NodeConfig;
 }

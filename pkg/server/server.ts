@@ -24,6 +24,7 @@ import { createScheduler } from '../scheduler/scheduler.ts';
 import type { ServerConfig } from './config.ts';
 import { ControlPlane } from './control-plane.ts';
 import { JoinTokens } from './join/join-tokens.ts';
+import { ensureLocalStorage, NodeFolders } from './local-storage.ts';
 import { namespacedResources, objectMetadata } from './object-metadata.ts';
 import { preflight } from './preflight.ts';
 import { notifyReady } from './systemd-notify.ts';
@@ -113,7 +114,10 @@ async function startServer(
   log.info('the API is up', { port: config.httpsListenPort });
   const shared: SharedParts = { config, supervisor, controlPlane, clock, log };
   if (!config.disabled.clusterDNS) await announceDns(shared);
-  if (!config.disabled.controllerManager) await supervisor.start(controllerManager(shared, certificates));
+  if (!config.disabled.controllerManager) {
+    await ensureLocalStorage(controlPlane.client(LOOPBACK_USER), !config.disabled.localStorage);
+    await supervisor.start(controllerManager(shared, certificates));
+  }
   if (!config.disabled.scheduler) await supervisor.start(scheduler(shared));
   if (!config.disabled.agent) {
     for (const component of node(shared, paths, nodeIP, certificates)) await supervisor.start(component);
@@ -151,10 +155,16 @@ interface SharedParts {
   readonly log: Logger;
 }
 
-/** The controllers of this server, each with its own rights. */
+/** What controllers have to know of the settings. */
+export interface ControllerConfig extends Pick<ServerConfig, 'clusterCIDR' | 'serviceCIDR' | 'localStoragePath'> {
+  readonly disabled: Pick<ServerConfig['disabled'], 'localStorage'>;
+}
+
+/** The controllers of this server, each with its own rights; `folders` reaches the disks of nodes. */
 export function controllerManager(
-  shared: Omit<SharedParts, 'config'> & { readonly config: Pick<ServerConfig, 'clusterCIDR' | 'serviceCIDR'> },
+  shared: Omit<SharedParts, 'config'> & { readonly config: ControllerConfig },
   certificates: CertificateManager,
+  folders: Pick<NodeFolders, 'remove'> = new NodeFolders(certificates),
 ): Component {
   const { config, supervisor, controlPlane, clock, log } = shared;
   const { store } = controlPlane.core.operations;
@@ -197,6 +207,9 @@ export function controllerManager(
       },
     },
     metadata: objectMetadata(store, registry),
+    localPath: config.disabled.localStorage
+      ? undefined
+      : { root: config.localStoragePath, removeFolder: (node, path) => folders.remove(node, path) },
     listNamespacedResources: () => namespacedResources(registry),
   });
 }

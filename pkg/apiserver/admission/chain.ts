@@ -2,6 +2,7 @@ import type { Authorization } from '../authz/authorization.ts';
 import type { Store } from '../storage/store.ts';
 import { AdmissionChain } from './admission.ts';
 import { certificateAdmission } from './certificates.ts';
+import { claimResize } from './claim-resize.ts';
 import { defaultIngressClass, defaultStorageClass, storageProtection } from './defaults.ts';
 import { limitRanger } from './limit-ranger.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
@@ -31,6 +32,7 @@ export function defaultAdmission(store: Store, options: AdmissionOptions): Admis
     defaultTolerationSeconds,
     defaultStorageClass(store),
     storageProtection,
+    claimResize(store),
     runtimeClassAdmission(store),
     defaultIngressClass(store),
     new ServiceAllocation(store, options),

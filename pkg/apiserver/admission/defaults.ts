@@ -3,7 +3,7 @@ import type { PersistentVolumeClaim } from '../../api/generated/core-v1.ts';
 import type { Ingress, IngressClass } from '../../api/generated/networking-v1.ts';
 import { ingressClasses, storageClasses } from '../../api/resources.ts';
 import type { KubeObject } from '../../api/types.ts';
-import { isDefaultClass } from '../../registry/storage/storage-class.ts';
+import { defaultStorageClass as defaultClassOf } from '../../apimachinery/volume-binding.ts';
 import type { Store } from '../storage/store.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
 
@@ -49,7 +49,7 @@ export function defaultStorageClass(store: Store): AdmissionPlugin {
       const { spec, metadata } = claim;
       if (spec.storageClassName !== undefined || metadata.annotations?.[CLASS_ANNOTATION] !== undefined) return;
       const classes = store.list(storageClasses).map((stored) => stored.object);
-      const found = newest(classes.filter(isDefaultClass));
+      const found = defaultClassOf(classes);
       if (found !== undefined) spec.storageClassName = found.metadata.name;
     },
   };

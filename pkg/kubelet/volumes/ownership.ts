@@ -22,3 +22,10 @@ export async function applyGroup(path: string, group: number, access: GroupAcces
   await chmod(path, (info.mode & 0o7777) | bits | DIRECTORY_BITS | SETGID);
   for (const name of await readdir(path)) await applyGroup(join(path, name), group, access);
 }
+
+/** Whether the folder itself is as `applyGroup` would make it, from which fsGroupChangePolicy OnRootMismatch concludes. */
+export async function hasGroup(path: string, group: number, access: GroupAccess): Promise<boolean> {
+  const { gid, mode } = await lstat(path);
+  const wanted = FILE_BITS[access] | DIRECTORY_BITS | SETGID;
+  return gid === group && (mode & wanted) === wanted;
+}

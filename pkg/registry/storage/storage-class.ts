@@ -5,20 +5,12 @@ import { semanticEqual } from '../../apimachinery/deep-equal.ts';
 import { fieldError } from '../../apimachinery/field-error.ts';
 import { FieldPath } from '../../apimachinery/field-path.ts';
 import { isQualifiedName } from '../../apimachinery/names.ts';
+import { isDefaultClass } from '../../apimachinery/volume-binding.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
 import { each, type Findings, oneOf, unchanged } from '../validation/rules.ts';
 
 const CLASS = 'storage.v1.StorageClass';
-const DEFAULT_ANNOTATIONS = [
-  'storageclass.kubernetes.io/is-default-class',
-  'storageclass.beta.kubernetes.io/is-default-class',
-];
-
-/** Whether claims that name no class get this one. */
-export function isDefaultClass({ metadata }: StorageClass): boolean {
-  return DEFAULT_ANNOTATIONS.some((name) => metadata.annotations?.[name] === 'true');
-}
 
 /** Upstream's ValidateStorageClass. */
 function* validate(object: StorageClass): Findings {

@@ -19,6 +19,9 @@ import { podTopologySpread } from './pod-topology-spread.ts';
 import { prioritySort } from './priority-sort.ts';
 import { schedulingGates } from './scheduling-gates.ts';
 import { taintToleration } from './taint-toleration.ts';
+import { volumeBinding } from './volume-binding.ts';
+import { volumeRestrictions } from './volume-restrictions.ts';
+import { volumeZone } from './volume-zone.ts';
 
 /** What plugins use beside the Pod and the nodes. */
 export interface PluginContext {
@@ -41,6 +44,9 @@ export function defaultPlugins(context: PluginContext): WeightedPlugin[] {
     { plugin: nodeAffinity, weight: 2 },
     { plugin: nodePorts, weight: 0 },
     { plugin: nodeResourcesFit, weight: 1 },
+    { plugin: volumeRestrictions(context), weight: 0 },
+    { plugin: volumeBinding(context), weight: 0 },
+    { plugin: volumeZone(context), weight: 0 },
     { plugin: podTopologySpread(defaultSelector(client)), weight: 2 },
     { plugin: interPodAffinity((name) => namespaceInformer.get(name)?.metadata.labels ?? {}), weight: 2 },
     { plugin: defaultPreemption(context), weight: 0 },

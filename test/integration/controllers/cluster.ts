@@ -16,6 +16,7 @@ import { pathsFor } from '../../../pkg/base/paths.ts';
 import type { Client } from '../../../pkg/client/client.ts';
 import { CertificateManager } from '../../../pkg/pki/certificates.ts';
 import { ControlPlane } from '../../../pkg/server/control-plane.ts';
+import { ensureLocalStorage } from '../../../pkg/server/local-storage.ts';
 import { controllerManager, scheduler } from '../../../pkg/server/server.ts';
 
 /** The real control plane, controllers and scheduler in this process; nodes and kubelets are played. */
@@ -23,6 +24,8 @@ export interface Cluster {
   readonly client: Client;
   /** What was logged at warn and above. */
   readonly complaints: readonly string[];
+  /** `<node>:<path>` of each volume's folder that was removed from a (played) node. */
+  readonly removedFolders: readonly string[];
   addNode(name: string, cpu: string): Promise<Node>;
   /** From now on every bound Pod runs and is ready at once, and a deleted one ends at once. */
   playKubelets(): void;
@@ -68,18 +71,27 @@ export async function startCluster(clock: Clock = systemClock): Promise<Cluster>
   });
   await supervisor.start(controlPlane);
   const shared = { supervisor, controlPlane, clock, log };
-  await supervisor.start(
-    controllerManager(
-      { ...shared, config: { clusterCIDR: '10.42.0.0/16', serviceCIDR: '10.43.0.0/16' } },
-      certificates,
-    ),
-  );
-  await supervisor.start(scheduler(shared));
+  const config = {
+    clusterCIDR: '10.42.0.0/16',
+    serviceCIDR: '10.43.0.0/16',
+    localStoragePath: '/var/lib/kedge/storage',
+    disabled: { localStorage: false },
+  };
   const client = controlPlane.client(LOOPBACK_USER);
+  await ensureLocalStorage(client, true);
+  const removedFolders: string[] = [];
+  const folders = {
+    async remove({ metadata }: Node, path: string): Promise<void> {
+      removedFolders.push(`${metadata.name}:${path}`);
+    },
+  };
+  await supervisor.start(controllerManager({ ...shared, config }, certificates, folders));
+  await supervisor.start(scheduler(shared));
   const unsubscribers: (() => void)[] = [];
   return {
     client,
     complaints,
+    removedFolders,
     addNode: (name, cpu) => client.create(nodes, readyNode(name, cpu)),
     playKubelets() {
       unsubscribers.push(
