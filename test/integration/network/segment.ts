@@ -4,13 +4,17 @@ import { once } from 'node:events';
 import { exec } from '../../../pkg/host/exec.ts';
 import { inNetworkNamespace, type RunProgram } from '../../../pkg/host/nft.ts';
 
-/** Sends `BYTES` bytes and the client's address to whoever connects. */
+/** Port 8080: sends a mebibyte and the client's address to whoever connects; port 8081: a single byte. */
 const SERVER = `
 require('node:net').createServer((socket) => {
   socket.on('error', () => {});
   socket.write('x'.repeat(1 << 20));
   socket.end('from ' + socket.remoteAddress.replace('::ffff:', ''));
-}).listen(8080, '0.0.0.0', () => console.log('ready'));`;
+}).listen(8080, '0.0.0.0', () => console.log('ready'));
+require('node:net').createServer((socket) => {
+  socket.on('error', () => {});
+  socket.end('x');
+}).listen(8081, '0.0.0.0');`;
 
 /** Prints the end of what a server says, after the count of bytes; or the error's code. */
 const CLIENT = `
