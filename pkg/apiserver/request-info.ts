@@ -1,3 +1,5 @@
+import { statusErrors } from '../apimachinery/status-error.ts';
+
 /** What a URL and a method ask for: upstream's RequestInfo, the input of authorization and of routing. */
 export interface RequestInfo {
   readonly isResource: boolean;
@@ -28,7 +30,7 @@ const VERBS: Readonly<Record<string, string>> = {
   DELETE: 'delete',
 };
 
-/** Parses a request line; `path` is the URL's path as it came. */
+/** Parses a request line; `path` is the URL's path as it came. Throws BadRequest when that is malformed. */
 export function parseRequestInfo(method: string, path: string, query: URLSearchParams): RequestInfo {
   const other: RequestInfo = {
     isResource: false,
@@ -44,7 +46,6 @@ export function parseRequestInfo(method: string, path: string, query: URLSearchP
     watchPrefix: false,
   };
   const parts = decodedParts(path);
-  if (parts === undefined) return other;
   const [root] = parts;
   let at = 1;
   let group = '';
@@ -95,14 +96,13 @@ function selectedName(query: URLSearchParams): string {
   return match?.[1] ?? '';
 }
 
-function decodedParts(path: string): string[] | undefined {
+function decodedParts(path: string): string[] {
   try {
     return path
       .split('/')
       .filter((part) => part !== '')
       .map(decodeURIComponent);
   } catch {
-    // A malformed escape is no path of ours: the answer is 404.
-    return undefined;
+    throw statusErrors.badRequest(`invalid URL escape in ${JSON.stringify(path)}`);
   }
 }
