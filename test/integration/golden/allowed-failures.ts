@@ -10,7 +10,6 @@ export const allowedFailures: Readonly<Record<string, { readonly failures: numbe
   'crud-pods.json': { failures: 2, reason: 'validation and particulars of these kinds are being completed' },
   'crud-rbac.json': { failures: 13, reason: 'validation and particulars of these kinds are being completed' },
   'crud-services.json': { failures: 11, reason: 'validation and particulars of these kinds are being completed' },
-  'crud-storage.json': { failures: 37, reason: 'validation and particulars of these kinds are being completed' },
   'ctrl-daemonset.json': {
     failures: 4,
     reason:
@@ -21,14 +20,12 @@ export const allowedFailures: Readonly<Record<string, { readonly failures: numbe
     reason: 'the texts of two columns are newer; a ReplicaSet is often observed before the recorded answer has it so',
   },
   'ctrl-endpoints.json': { failures: 1, reason: 'the texts of two columns are newer' },
-  'ctrl-statefulset.json': { failures: 2, reason: 'the protection of volume claims comes with storage' },
   'discovery.json': { failures: 10, reason: 'validation and particulars of these kinds are being completed' },
   'http-errors.json': { failures: 4, reason: 'validation and particulars of these kinds are being completed' },
   'invalid-cluster.json': { failures: 51, reason: 'validation and particulars of these kinds are being completed' },
   'invalid-meta.json': { failures: 13, reason: 'validation and particulars of these kinds are being completed' },
   'invalid-network.json': { failures: 46, reason: 'validation and particulars of these kinds are being completed' },
   'invalid-pods.json': { failures: 64, reason: 'validation and particulars of these kinds are being completed' },
-  'invalid-storage.json': { failures: 32, reason: 'validation and particulars of these kinds are being completed' },
   'invalid-workloads.json': { failures: 52, reason: 'validation and particulars of these kinds are being completed' },
   'managed-fields.json': { failures: 7, reason: 'validation and particulars of these kinds are being completed' },
   'partial-metadata.json': { failures: 3, reason: 'validation and particulars of these kinds are being completed' },
