@@ -56,7 +56,8 @@ export function planCgroupWrites(version: 1 | 2, settings: CgroupSettings): Cgro
   return writes;
 }
 
-function hasCode(error: unknown, ...codes: readonly string[]): boolean {
+/** Whether `error` is one of the operating system's with one of these codes. */
+export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
   return error instanceof Error && 'code' in error && codes.includes(String(error.code));
 }
 
@@ -94,6 +95,13 @@ export class CgroupTree {
     await Promise.all(this.#folders(path, [...this.#roots.keys()]).map(removeTree));
   }
 
+  /** Kills every process in the cgroup `path` and below it. */
+  async kill(path: string): Promise<void> {
+    const found = await Promise.all(this.#folders(path, [...this.#roots.keys()]).map(processesIn));
+    // 0 stands for a process of another pid namespace.
+    for (const pid of new Set(found.flat())) if (pid > 1) killProcess(pid);
+  }
+
   #folders(path: string, controllers: readonly string[]): string[] {
     const roots = new Set(
       controllers.map((controller) => this.#roots.get(controller)).filter((root) => root !== undefined),
@@ -128,6 +136,26 @@ function v1Roots(mounts: readonly MountEntry[]): Map<string, string> {
     for (const controller of name.split(',')) roots.set(controller, mount.mountPoint);
   }
   return roots;
+}
+
+async function processesIn(folder: string): Promise<number[]> {
+  try {
+    const pids = (await readFile(join(folder, 'cgroup.procs'), 'utf8')).split('\n').filter((line) => line !== '');
+    const entries = await readdir(folder, { withFileTypes: true });
+    const below = entries.filter((entry) => entry.isDirectory()).map(({ name }) => processesIn(join(folder, name)));
+    return [...pids.map(Number), ...(await Promise.all(below)).flat()];
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ENODEV')) return [];
+    throw error;
+  }
+}
+
+function killProcess(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if (!hasCode(error, 'ESRCH')) throw error;
+  }
 }
 
 /** A cgroup's folder is removed by rmdir although it has files; its sub-cgroups go first. */

@@ -1,5 +1,5 @@
 import type { Pod } from '../api/generated/core-v1.ts';
-import { CgroupTree } from '../host/cgroup-tree.ts';
+import { CgroupTree, hasCode } from '../host/cgroup-tree.ts';
 import type { CgroupHost } from '../host/cgroups.ts';
 import { podCgroup, podCgroupLimits, QOS_FOLDERS } from './cgroup-resources.ts';
 
@@ -12,7 +12,11 @@ export interface PodCgroups {
   /** What the sandbox is told as its cgroup parent. */
   parentOf(pod: Pod): string;
   ensure(pod: Pod): Promise<void>;
-  /** Removes a Pod's cgroup, of whatever class it was. Rejects while processes are in it. */
+  /**
+   * Removes the cgroup of a Pod that has ended, of whatever class it was. Processes that are still in it are killed and
+   * the promise rejects: try again. Only what the runtime has lost is there by then, such as a container that was being
+   * started when kedge or the runtime was killed.
+   */
   remove(uid: string): Promise<void>;
 }
 
@@ -39,7 +43,15 @@ function directCgroups(tree: CgroupTree, root: string): PodCgroups {
     },
     async remove(uid) {
       made.delete(uid);
-      for (const folder of QOS_FOLDERS) await tree.remove(`${root}${folder}/pod${uid}`);
+      for (const folder of QOS_FOLDERS) {
+        const path = `${root}${folder}/pod${uid}`;
+        try {
+          await tree.remove(path);
+        } catch (error) {
+          if (hasCode(error, 'EBUSY')) await tree.kill(path);
+          throw error;
+        }
+      }
     },
   };
 }

@@ -265,7 +265,7 @@ describe('kedge goes, Pods stay', () => {
   });
 
   test('killed while Pods come and go: in the end there are as many as there should be, and no remains', async (t) => {
-    for (const replicas of [7, 2, 6, POD_COUNT]) {
+    for (const replicas of [7, 2, 6, 1, 8, POD_COUNT]) {
       await ns.kubectl('scale', 'deployment/web', `--replicas=${replicas}`);
       await delay(Math.random() * 800);
       await kedge().stop('SIGKILL');
