@@ -6,6 +6,7 @@ import type { Component } from '../base/component.ts';
 import type { Logger } from '../base/log.ts';
 import type { Client } from '../client/client.ts';
 import type { EventRecorder } from '../client/events.ts';
+import type { ScaleAccess } from '../client/scale.ts';
 import { type ApproverOptions, createCertificateApprover } from './certificates/approver.ts';
 import { createCertificateCleaner } from './certificates/cleaner.ts';
 import { createCertificateSigner, type SignerOptions } from './certificates/signer.ts';
@@ -31,6 +32,7 @@ import { createTaintEvictionController } from './node/taint-eviction.ts';
 import { createPersistentVolumeBinder } from './persistentvolume/binder.ts';
 import { createClaimProtection, createVolumeProtection } from './persistentvolume/protection.ts';
 import { createPodGarbageCollector } from './pod-gc.ts';
+import { createHorizontalPodAutoscalerController } from './podautoscaler/horizontal.ts';
 import { createReplicaSetController, createReplicationController } from './replicaset/replicaset.ts';
 import { createResourceQuotaController } from './resourcequota/resourcequota.ts';
 import { createRootCAPublisher } from './root-ca.ts';
@@ -45,6 +47,8 @@ export const LOCAL_PATH_ACCOUNT = 'local-path-provisioner-service-account';
 export interface ControllerManagerOptions {
   /** The client of a controller: it acts as this service account of kube-system, with upstream's role for it. */
   clientFor(serviceAccount: string): Client;
+  /** The scales of workloads, with the rights of the controller that runs as this service account. */
+  scalesFor(serviceAccount: string): ScaleAccess;
   readonly clock: Clock;
   readonly log: Logger;
   /** The recorder under whose name a controller's events appear (`deployment-controller`). */
@@ -91,6 +95,10 @@ export function createControllerManager(options: ControllerManagerOptions): Comp
     createCronJobController(as('cronjob-controller')),
     createTTLAfterFinishedController(as('ttl-after-finished-controller')),
     createDisruptionController(as('disruption-controller')),
+    createHorizontalPodAutoscalerController(
+      as('horizontal-pod-autoscaler'),
+      options.scalesFor('horizontal-pod-autoscaler'),
+    ),
     createResourceQuotaController(as('resourcequota-controller'), options),
     createEndpointSliceController(as('endpoint-slice-controller', 'endpointslice-controller')),
     createEndpointSliceMirroringController(

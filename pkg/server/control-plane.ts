@@ -17,6 +17,7 @@ import { Discovery } from '../apiserver/http/discovery.ts';
 import { HealthChecks } from '../apiserver/http/health.ts';
 import { OpenApi } from '../apiserver/http/openapi.ts';
 import { InProcessClient, informerSource } from '../apiserver/in-process-client.ts';
+import { InProcessScales } from '../apiserver/in-process-scale.ts';
 import { KubeletMetrics } from '../apiserver/metrics-api/kubelet-metrics.ts';
 import { metricsResources } from '../apiserver/metrics-api/metrics-resources.ts';
 import { MetricsScraper } from '../apiserver/metrics-api/scraper.ts';
@@ -34,6 +35,7 @@ import type { Paths } from '../base/paths.ts';
 import { versionInfo } from '../base/version.ts';
 import type { ClusterConfig } from '../bootstrap/join-protocol.ts';
 import type { Client } from '../client/client.ts';
+import type { ScaleAccess } from '../client/scale.ts';
 import { openLibsqlDatastore } from '../datastore/libsql/libsql-datastore.ts';
 import type { CertificateManager, Certificates } from '../pki/certificates.ts';
 import { ensureSigningKey } from '../pki/signing-key.ts';
@@ -95,6 +97,11 @@ export class ControlPlane implements Component {
   /** A client of a component in this process, acting as `user`; `informers` lends its informers. */
   client(user: UserInfo, informers?: Pick<Client, 'informer'>): Client {
     return new InProcessClient(this.core, user, informers);
+  }
+
+  /** The scales of workloads for a component in this process, acting as `user`. */
+  scales(user: UserInfo): ScaleAccess {
+    return new InProcessScales(this.core, user);
   }
 
   async start(signal: AbortSignal): Promise<void> {

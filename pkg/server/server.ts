@@ -20,6 +20,7 @@ import { detectNodeAddress } from '../host/node-address.ts';
 import type { KubeletTls } from '../kubelet/server.ts';
 import { ensureDnsService } from '../network/dns/dns-service.ts';
 import { CertificateManager, type Certificates } from '../pki/certificates.ts';
+import type { UserInfo } from '../registry/user-info.ts';
 import { createScheduler } from '../scheduler/scheduler.ts';
 import type { ServerConfig } from './config.ts';
 import { ControlPlane } from './control-plane.ts';
@@ -173,16 +174,14 @@ export function controllerManager(
     name: 'system:kube-controller-manager',
     groups: [ALL_AUTHENTICATED],
   });
+  const userOf = (account: string): UserInfo => ({
+    name: serviceAccountUsername('kube-system', account),
+    groups: [...serviceAccountGroups('kube-system'), ALL_AUTHENTICATED],
+  });
   return createControllerManager({
     // As upstream: informers are shared and the manager's, writes are each controller's own.
-    clientFor: (account) =>
-      controlPlane.client(
-        {
-          name: serviceAccountUsername('kube-system', account),
-          groups: [...serviceAccountGroups('kube-system'), ALL_AUTHENTICATED],
-        },
-        manager,
-      ),
+    clientFor: (account) => controlPlane.client(userOf(account), manager),
+    scalesFor: (account) => controlPlane.scales(userOf(account)),
     clock,
     log,
     recorderFor: (component) =>

@@ -15,6 +15,7 @@ import { createLogger } from '../../../pkg/base/log.ts';
 import { pathsFor } from '../../../pkg/base/paths.ts';
 import type { Client } from '../../../pkg/client/client.ts';
 import { CertificateManager } from '../../../pkg/pki/certificates.ts';
+import type { Descriptor } from '../../../pkg/registry/descriptor.ts';
 import { ControlPlane } from '../../../pkg/server/control-plane.ts';
 import { ensureLocalStorage } from '../../../pkg/server/local-storage.ts';
 import { controllerManager, scheduler } from '../../../pkg/server/server.ts';
@@ -29,6 +30,8 @@ export interface Cluster {
   addNode(name: string, cpu: string): Promise<Node>;
   /** From now on every bound Pod runs and is ready at once, and a deleted one ends at once. */
   playKubelets(): void;
+  /** Serves one more resource. */
+  serve(descriptor: Descriptor): void;
   stop(): Promise<void>;
 }
 
@@ -100,6 +103,7 @@ export async function startCluster(clock: Clock = systemClock): Promise<Cluster>
         }),
       );
     },
+    serve: (descriptor) => controlPlane.core.registry.set(descriptor),
     async stop() {
       for (const unsubscribe of unsubscribers) unsubscribe();
       await supervisor.stop();
@@ -136,6 +140,7 @@ export async function playKubelet(client: Client, pod: Pod): Promise<void> {
       const lastTransitionTime = formatTime(Date.now());
       const status = {
         phase: 'Running',
+        startTime: lastTransitionTime,
         podIP: ip,
         podIPs: [{ ip }],
         conditions: [{ type: 'Ready', status: 'True', lastProbeTime: null, lastTransitionTime }],
