@@ -1,8 +1,13 @@
+import { basename } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { OperatorError } from '../../pkg/base/component.ts';
 import { KUBERNETES_VERSION, VERSION } from '../../pkg/base/version.ts';
+import { addCheckConfigCommand } from './check-config.ts';
 import { commandLineError, prepare } from './command-line.ts';
+import { addKillallCommand } from './killall.ts';
+import { addKubectlCommand, runKubectl } from './kubectl.ts';
 import { addServerCommand } from './server.ts';
+import { addUninstallCommand } from './uninstall.ts';
 
 /** Runs kedge with `args` (without program names). Resolves to the exit code. */
 async function main(args: readonly string[]): Promise<number> {
@@ -16,8 +21,15 @@ async function main(args: readonly string[]): Promise<number> {
     .helpOption('-h, --help', 'show this help')
     .helpCommand('help [command]', 'show the help of a command');
   addServerCommand(program);
+  addKubectlCommand(program);
+  addCheckConfigCommand(program);
+  addKillallCommand(program);
+  addUninstallCommand(program);
   prepare(program);
   try {
+    // kubectl's arguments are its own: none of them is looked at here.
+    if (basename(process.argv0) === 'kubectl') runKubectl(args);
+    if (args[0] === 'kubectl') runKubectl(args.slice(1));
     if (args.length === 0) program.outputHelp();
     else await program.parseAsync(args, { from: 'user' });
     return 0;

@@ -31,7 +31,7 @@ const PROGRAM_DIRS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bi
 /** Debian's and Ubuntu's folder first, then the one that CNI's own archives are unpacked to. */
 const CNI_DIRS = ['/usr/lib/cni', '/opt/cni/bin', '/usr/libexec/cni'];
 const CNI_PLUGINS = ['bridge', 'host-local', 'loopback'];
-const CAP_SYS_RESOURCE = 24n;
+export const CAP_SYS_RESOURCE = 24n;
 
 /**
  * Looks for what containers need. `extraDirs` are searched for programs before the usual places. Throws

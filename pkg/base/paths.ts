@@ -28,8 +28,10 @@ export interface Paths {
 }
 
 export const DEFAULT_DATA_DIR = '/var/lib/kedge';
-export const DEFAULT_CONFIG_FILE = '/etc/kedge/config.yaml';
-export const DEFAULT_KUBECONFIG = '/etc/kedge/kedge.yaml';
+/** Settings, environment files and the administrator's kubeconfig. */
+export const CONFIG_DIR = '/etc/kedge';
+export const DEFAULT_CONFIG_FILE = join(CONFIG_DIR, 'config.yaml');
+export const DEFAULT_KUBECONFIG = join(CONFIG_DIR, 'kedge.yaml');
 /** Runtime state that a reboot may clear: sockets and containerd's state. */
 export const RUN_DIR = '/run/kedge';
 /** Container logs, where log collectors look for them: `<namespace>_<pod>_<uid>/<container>/<n>.log`. */

@@ -33,6 +33,15 @@ export async function readArguments(pid: number): Promise<string[]> {
   return text.split('\0').slice(0, -1);
 }
 
+/** The environment `pid` was started with; empty when it has gone or is none of ours. */
+export async function readEnvironment(pid: number): Promise<Record<string, string>> {
+  const text = (await readProcFile(pid, 'environ')) ?? '';
+  const entries = text.split('\0').filter((entry) => entry.includes('='));
+  return Object.fromEntries(
+    entries.map((entry) => [entry.slice(0, entry.indexOf('=')), entry.slice(entry.indexOf('=') + 1)]),
+  );
+}
+
 /** The paths in `/proc/<pid>/cgroup`, by controllers (`''` for cgroup v2); empty when it has gone. */
 export async function readCgroups(pid: number): Promise<Map<string, string>> {
   const text = (await readProcFile(pid, 'cgroup')) ?? '';
