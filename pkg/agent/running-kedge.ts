@@ -22,9 +22,8 @@ export function kedgeDataDir(
   environment: Readonly<Record<string, string>>,
 ): string | undefined {
   // From source it is Node.js that runs, with cmd/kedge/main.ts as its argument.
-  const program = args.findIndex(
-    (arg) => /^kedge(-linux-\w+)?$/.test(basename(arg)) || arg.endsWith('cmd/kedge/main.ts'),
-  );
+  const isExecutable = /^kedge(-linux-\w+)?$/.test(basename(args[0] ?? ''));
+  const program = isExecutable ? 0 : args.findIndex((arg) => arg.endsWith('cmd/kedge/main.ts'));
   const command = args[program + 1];
   if (program < 0 || (command !== 'server' && command !== 'agent')) return undefined;
   const flags = args.slice(program + 2);
