@@ -3,6 +3,10 @@ import { OperatorError } from '../../pkg/base/component.ts';
 import { envName, type Flag } from './flags.ts';
 import { nearest } from './nearest.ts';
 
+/** What stands below the flags in the help of a command that has many. */
+export const SETTINGS_HELP =
+  '\nA setting is taken from the flag, else the environment variable in [brackets], else the key of the same name in\nthe config file, else its default.';
+
 /** A commander option for each flag; what was given ends up in `given` by flag name. */
 export function addFlags(command: Command, flags: readonly Flag[], given: Map<string, readonly string[]>): void {
   for (const flag of flags) {

@@ -20,8 +20,8 @@ export interface Flag {
   readonly env?: string;
 }
 
-/** The settings of `kedge server`; names and defaults are k3s's. docs/flags.md lists the same. */
-export const SERVER_FLAGS = [
+/** Where every kedge finds and leaves its things. */
+const PLACE_FLAGS = [
   {
     name: 'config',
     short: 'c',
@@ -42,6 +42,94 @@ export const SERVER_FLAGS = [
     description: 'where kedge keeps everything that outlives a restart',
     group: 'Config',
   },
+] as const satisfies readonly Flag[];
+
+const FLANNEL_IFACE = {
+  name: 'flannel-iface',
+  kind: 'string',
+  placeholder: 'device',
+  defaultText: 'that of the node IP',
+  description: 'network device by which other nodes are reached',
+  group: 'Network',
+} as const satisfies Flag;
+
+/** The settings of a node, beside its server or alone. */
+const NODE_FLAGS = [
+  {
+    name: 'node-name',
+    kind: 'string',
+    placeholder: 'name',
+    defaultText: 'the host name',
+    description: 'name of the node',
+    group: 'Node',
+  },
+  {
+    name: 'node-label',
+    kind: 'list',
+    placeholder: 'key=value',
+    description: 'label of the node, set when it registers',
+    group: 'Node',
+  },
+  {
+    name: 'node-taint',
+    kind: 'list',
+    placeholder: 'key=value:effect',
+    description: 'taint of the node, set when it registers',
+    group: 'Node',
+  },
+  {
+    name: 'node-ip',
+    short: 'i',
+    kind: 'string',
+    placeholder: 'ip',
+    defaultText: 'the address of the default route',
+    description: 'address of the node',
+    group: 'Node',
+  },
+  {
+    name: 'node-external-ip',
+    kind: 'string',
+    placeholder: 'ip',
+    description: 'address by which the world reaches the node',
+    group: 'Node',
+  },
+  {
+    name: 'resolv-conf',
+    kind: 'string',
+    placeholder: 'file',
+    defaultText: "the host's",
+    description: 'file that the name servers of Pods are taken from',
+    group: 'Node',
+  },
+  {
+    name: 'container-runtime-endpoint',
+    kind: 'string',
+    placeholder: 'socket',
+    defaultText: 'a containerd of its own',
+    description: 'socket of a container runtime that runs already',
+    group: 'Runtime',
+  },
+  {
+    name: 'pause-image',
+    kind: 'string',
+    placeholder: 'image',
+    defaultText: 'the built-in one',
+    description: "image that holds a Pod's namespaces",
+    group: 'Runtime',
+  },
+  {
+    name: 'snapshotter',
+    kind: 'string',
+    placeholder: 'name',
+    default: 'overlayfs',
+    description: 'snapshotter of containerd: overlayfs or native',
+    group: 'Runtime',
+  },
+] as const satisfies readonly Flag[];
+
+/** The settings of `kedge server`; names and defaults are k3s's. docs/flags.md lists the same. */
+export const SERVER_FLAGS = [
+  ...PLACE_FLAGS,
   {
     name: 'bind-address',
     kind: 'string',
@@ -97,14 +185,7 @@ export const SERVER_FLAGS = [
     description: 'network between nodes: vxlan, host-gw, or none (somebody else brings the network of Pods)',
     group: 'Network',
   },
-  {
-    name: 'flannel-iface',
-    kind: 'string',
-    placeholder: 'device',
-    defaultText: 'that of the node IP',
-    description: 'network device by which other nodes are reached',
-    group: 'Network',
-  },
+  FLANNEL_IFACE,
   {
     name: 'service-node-port-range',
     kind: 'string',
@@ -225,72 +306,42 @@ export const SERVER_FLAGS = [
     description: 'folder on every node for the volumes of the storage class local-path',
     group: 'Components',
   },
+  ...NODE_FLAGS,
+] as const satisfies readonly Flag[];
+
+/** The settings of `kedge agent`, likewise. */
+export const AGENT_FLAGS = [
+  ...PLACE_FLAGS,
   {
-    name: 'node-name',
+    name: 'server',
+    short: 's',
     kind: 'string',
-    placeholder: 'name',
-    defaultText: 'the host name',
-    description: 'name of the node',
-    group: 'Node',
+    placeholder: 'url',
+    env: 'KEDGE_URL',
+    description: 'address of a server, https://HOST:6443; needed to join',
+    group: 'Cluster',
   },
   {
-    name: 'node-label',
-    kind: 'list',
-    placeholder: 'key=value',
-    description: 'label of the node, set when it registers',
-    group: 'Node',
-  },
-  {
-    name: 'node-taint',
-    kind: 'list',
-    placeholder: 'key=value:effect',
-    description: 'taint of the node, set when it registers',
-    group: 'Node',
-  },
-  {
-    name: 'node-ip',
-    short: 'i',
+    name: 'token',
+    short: 't',
     kind: 'string',
-    placeholder: 'ip',
-    defaultText: 'the address of the default route',
-    description: 'address of the node',
-    group: 'Node',
+    placeholder: 'token',
+    description: 'secret that lets this machine join; needed once',
+    group: 'Cluster',
   },
   {
-    name: 'resolv-conf',
+    name: 'token-file',
     kind: 'string',
     placeholder: 'file',
-    defaultText: "the host's",
-    description: 'file that the name servers of Pods are taken from',
-    group: 'Node',
+    description: 'file that holds the token',
+    group: 'Cluster',
   },
-  {
-    name: 'container-runtime-endpoint',
-    kind: 'string',
-    placeholder: 'socket',
-    defaultText: 'a containerd of its own',
-    description: 'socket of a container runtime that runs already',
-    group: 'Runtime',
-  },
-  {
-    name: 'pause-image',
-    kind: 'string',
-    placeholder: 'image',
-    defaultText: 'the built-in one',
-    description: "image that holds a Pod's namespaces",
-    group: 'Runtime',
-  },
-  {
-    name: 'snapshotter',
-    kind: 'string',
-    placeholder: 'name',
-    default: 'overlayfs',
-    description: 'snapshotter of containerd: overlayfs or native',
-    group: 'Runtime',
-  },
+  { ...FLANNEL_IFACE, group: 'Network' },
+  ...NODE_FLAGS,
 ] as const satisfies readonly Flag[];
 
 export type ServerFlagName = (typeof SERVER_FLAGS)[number]['name'];
+export type AgentFlagName = (typeof AGENT_FLAGS)[number]['name'];
 
 /** The environment variable that sets the flag. */
 export function envName(flag: Flag): string {

@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { OperatorError } from '../../pkg/base/component.ts';
 import { KUBERNETES_VERSION, VERSION } from '../../pkg/base/version.ts';
+import { addAgentCommand } from './agent.ts';
 import { addCheckConfigCommand } from './check-config.ts';
 import { commandLineError, prepare } from './command-line.ts';
 import { addKillallCommand } from './killall.ts';
@@ -21,6 +22,7 @@ async function main(args: readonly string[]): Promise<number> {
     .helpOption('-h, --help', 'show this help')
     .helpCommand('help [command]', 'show the help of a command');
   addServerCommand(program);
+  addAgentCommand(program);
   addKubectlCommand(program);
   addCheckConfigCommand(program);
   addKillallCommand(program);

@@ -71,6 +71,7 @@ test('the defaults', () => {
       labels: {},
       taints: [],
       ip: undefined,
+      externalIP: undefined,
       flannelIface: undefined,
       containerRuntimeSocket: undefined,
       resolvConf: undefined,

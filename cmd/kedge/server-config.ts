@@ -1,12 +1,12 @@
-import { readFileSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { z } from 'zod';
 import { OperatorError } from '../../pkg/base/component.ts';
 import { addressAt, containsAddress, formatAddress, formatCIDR, overlap, parseAddress } from '../../pkg/base/ip.ts';
 import { PORTS, pathsFor } from '../../pkg/base/paths.ts';
 import type { ServerConfig } from '../../pkg/server/config.ts';
-import type { ServerFlagName } from './flags.ts';
-import type { Setting, Settings } from './settings.ts';
+import { SERVER_FLAGS, type ServerFlagName } from './flags.ts';
+import { NODE_SCHEMA, nodeConfig } from './node-config.ts';
+import { originOf, PLACE_SCHEMA, readSettings, tokenOf } from './read-settings.ts';
+import type { Settings } from './settings.ts';
 import * as value from './values.ts';
 
 /** Components that k3s packages; what kedge has no part for is accepted and never runs. */
@@ -14,9 +14,7 @@ const packagedComponent = value.oneOf('coredns', 'servicelb', 'traefik', 'local-
 
 /** How each flag's text is read. */
 const SERVER_SCHEMA = z.object({
-  config: z.string(),
-  debug: value.flagBoolean,
-  'data-dir': value.absolutePath,
+  ...PLACE_SCHEMA,
   'bind-address': value.ipAddress,
   'https-listen-port': value.port,
   'advertise-address': value.ipAddress.optional(),
@@ -24,7 +22,6 @@ const SERVER_SCHEMA = z.object({
   'cluster-cidr': value.ipv4Block,
   'service-cidr': value.ipv4Block,
   'flannel-backend': value.oneOf('vxlan', 'host-gw', 'none'),
-  'flannel-iface': value.networkDevice.optional(),
   'service-node-port-range': value.portRange,
   'cluster-dns': value.ipAddress.optional(),
   'cluster-domain': value.domainName,
@@ -40,28 +37,14 @@ const SERVER_SCHEMA = z.object({
   'disable-controller-manager': value.flagBoolean,
   'disable-agent': value.flagBoolean,
   'default-local-storage-path': value.absolutePath.optional(),
-  'node-name': value.domainName.optional(),
-  'node-label': z.array(value.nodeLabel).default([]),
-  'node-taint': z.array(value.nodeTaint).default([]),
-  'node-ip': value.ipAddress.optional(),
-  'resolv-conf': value.existingFile.optional(),
-  'container-runtime-endpoint': value.runtimeSocket.optional(),
-  'pause-image': z.string().min(1, 'is empty').optional(),
-  snapshotter: value.oneOf('overlayfs', 'native'),
+  ...NODE_SCHEMA,
 } satisfies Record<ServerFlagName, z.ZodType>);
 
 type ServerValues = z.output<typeof SERVER_SCHEMA>;
 
-const LIST_FLAGS: ReadonlySet<string> = new Set(['tls-san', 'disable', 'node-label', 'node-taint']);
-
 /** Checks all settings, each for itself and against each other. Throws OperatorError naming the first bad one. */
 export function serverConfig(settings: Settings): ServerConfig {
-  const raw = Object.fromEntries(
-    [...settings].map(([name, setting]) => [name, LIST_FLAGS.has(name) ? setting.values : setting.values.at(-1)]),
-  );
-  const result = SERVER_SCHEMA.safeParse(raw);
-  if (!result.success) throw firstProblem(result.error, settings);
-  const values = result.data;
+  const values = readSettings(SERVER_SCHEMA, SERVER_FLAGS, settings);
   const clusterDNS = clusterDNSAddress(values, settings);
   checkNetwork(values, settings);
   return {
@@ -91,32 +74,8 @@ export function serverConfig(settings: Settings): ServerConfig {
       serviceLB: values.disable.includes('servicelb'),
       localStorage: values.disable.includes('local-storage'),
     },
-    node: {
-      name: values['node-name'] ?? nameOfHost(),
-      labels: Object.fromEntries(values['node-label'].map(({ key, value: text }) => [key, text])),
-      taints: values['node-taint'],
-      ip: values['node-ip'],
-      flannelIface: values['flannel-iface'],
-      containerRuntimeSocket: values['container-runtime-endpoint'],
-      resolvConf: values['resolv-conf'],
-      pauseImage: values['pause-image'],
-      snapshotter: values.snapshotter,
-    },
+    node: nodeConfig(values),
   };
-}
-
-function originOf(settings: Settings, name: ServerFlagName): string {
-  return settings.get(name)?.origin ?? `--${name}`;
-}
-
-function firstProblem(error: z.ZodError, settings: Settings): OperatorError {
-  const issue = error.issues[0];
-  const [name = '', index] = issue?.path ?? [];
-  const setting: Setting | undefined = settings.get(String(name));
-  const shown = typeof index === 'number' ? setting?.values[index] : setting?.values.at(-1);
-  // A secret does not belong on the terminal or in the journal.
-  const text = name === 'token' || name === 'agent-token' ? ' the value' : ` ${JSON.stringify(shown ?? '')}`;
-  return new OperatorError(`${setting?.origin ?? String(name)}:${text} ${issue?.message ?? 'is not valid'}`);
 }
 
 function clusterDNSAddress(values: ServerValues, settings: Settings): string {
@@ -166,25 +125,4 @@ function checkNetwork(values: ServerValues, settings: Settings): void {
       `${originOf(settings, 'service-node-port-range')}: ${first}-${last} holds port ${taken}, which kedge itself listens on; give a range without it`,
     );
   }
-}
-
-function tokenOf(values: ServerValues, settings: Settings, flag: 'token' | 'agent-token'): string | undefined {
-  const fileFlag = `${flag}-file` as const;
-  const file = values[fileFlag];
-  if (file === undefined) return values[flag];
-  const origin = originOf(settings, fileFlag);
-  if (values[flag] !== undefined) {
-    throw new OperatorError(`${origin} and ${originOf(settings, flag)} are both set; give one of them`);
-  }
-  const result = value.joinToken.safeParse(readFileSync(file, 'utf8').trim());
-  if (!result.success) throw new OperatorError(`${origin}: what ${file} holds ${result.error.issues[0]?.message}`);
-  return result.data;
-}
-
-function nameOfHost(): string {
-  const name = hostname().toLowerCase();
-  if (!value.domainName.safeParse(name).success) {
-    throw new OperatorError(`the host name "${name}" cannot be a node's name: give one with --node-name`);
-  }
-  return name;
 }

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { OperatorError } from '../../pkg/base/component.ts';
 import { preflight } from '../../pkg/server/preflight.ts';
 import { runServer } from '../../pkg/server/server.ts';
-import { addFlags } from './command-line.ts';
+import { addFlags, SETTINGS_HELP } from './command-line.ts';
 import { SERVER_FLAGS } from './flags.ts';
 import { serverConfig } from './server-config.ts';
 import { collectSettings } from './settings.ts';
@@ -13,10 +13,7 @@ export function addServerCommand(program: Command): void {
   const given = new Map<string, readonly string[]>();
   addFlags(command, SERVER_FLAGS, given);
   command.helpOption('-h, --help', 'show this help');
-  command.addHelpText(
-    'after',
-    '\nA setting is taken from the flag, else the environment variable in [brackets], else the key of the same name in\nthe config file, else its default.',
-  );
+  command.addHelpText('after', SETTINGS_HELP);
   command.allowExcessArguments();
   command.action(async () => {
     const [extra] = command.args;

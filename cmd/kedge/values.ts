@@ -1,9 +1,10 @@
 import { statSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import { z } from 'zod';
+import type { NodeTaint } from '../../pkg/agent/config.ts';
 import { isDns1123Subdomain, isLabelValue, isQualifiedName } from '../../pkg/apimachinery/names.ts';
 import { formatCIDR, parseAddress, parseCIDR } from '../../pkg/base/ip.ts';
-import type { NodeTaint } from '../../pkg/server/config.ts';
+import { PORTS } from '../../pkg/base/paths.ts';
 
 /** Schemas for the kinds of values flags take; every message says what is wrong and what would be right. */
 
@@ -139,3 +140,11 @@ export function oneOf<const T extends string>(...words: readonly T[]): z.ZodType
     return found;
   });
 }
+
+export const serverUrl = parsed((text) => {
+  const problem = 'is not the address of a server; give one like https://192.168.1.10:6443';
+  const url = URL.parse(text.includes('://') ? text : `https://${text}`);
+  if (url === null || url.protocol !== 'https:' || url.hostname === '' || url.pathname !== '/')
+    throw new Invalid(problem);
+  return `https://${url.hostname}:${url.port === '' ? (text.endsWith(':443') ? 443 : PORTS.apiserver) : url.port}`;
+});

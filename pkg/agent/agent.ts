@@ -1,133 +1,149 @@
 import type { Clock } from '../base/clock.ts';
 import { type Component, OperatorError } from '../base/component.ts';
 import type { Logger } from '../base/log.ts';
-import type { Paths } from '../base/paths.ts';
+import { type Paths, PORTS } from '../base/paths.ts';
+import { versionInfo } from '../base/version.ts';
+import type { ClusterConfig } from '../bootstrap/join-protocol.ts';
 import type { Client } from '../client/client.ts';
 import { type CriClient, createCriClient } from '../cri/client.ts';
 import { createKubelet } from '../kubelet/kubelet.ts';
 import type { NodeIdentity } from '../kubelet/node-object.ts';
+import type { ReferencedObjects } from '../kubelet/referenced-objects.ts';
 import type { KubeletTls } from '../kubelet/server.ts';
 import { createDns } from '../network/dns/dns.ts';
-import type { FlannelBackend } from '../network/flannel/annotations.ts';
 import { createFlannel } from '../network/flannel/flannel.ts';
 import { createForeignNetwork } from '../network/foreign-network.ts';
 import { HOST_CNI_BIN_DIR, HOST_CNI_DIR } from '../network/names.ts';
 import { createPodNetwork } from '../network/pod-network.ts';
 import { createProxy } from '../network/proxy/proxy.ts';
+import type { NodeConfig } from './config.ts';
 import { Containerd } from './containerd.ts';
 import { ImageImporter } from './images.ts';
 
-export interface AgentOptions {
+export interface NodeOptions {
   readonly paths: Paths;
   /** Acts as this node. */
   readonly client: Client;
-  readonly node: NodeIdentity;
+  /** The ConfigMaps and Secrets of Pods; informers of all, which only a server's own node may have, unless given. */
+  readonly references?: ReferencedObjects;
+  readonly config: NodeConfig;
+  /** The node's address. */
+  readonly ip: string;
+  /** Labels beside those of the operator: roles. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly cluster: Omit<ClusterConfig, 'clientCA' | 'version'>;
   readonly kubeletTls: KubeletTls;
   /** Calls its argument with renewed certificates; returns the unsubscriber. */
   readonly onKubeletTlsChange: (apply: (tls: KubeletTls) => void) => () => void;
-  readonly clusterCIDR: string;
-  readonly serviceCIDR: string;
-  /** The network between nodes; `iface` is the device it uses, that of the node's address when undefined. */
-  readonly flannel: { readonly backend: FlannelBackend; readonly iface: string | undefined };
-  /** Parts that are not to run. */
-  readonly disabled: { readonly kubeProxy: boolean; readonly clusterDNS: boolean };
-  readonly clusterDns: { readonly address: string; readonly domain: string };
-  /** Socket of a runtime that is there already; kedge's own containerd when undefined. */
-  readonly runtimeSocket: string | undefined;
-  readonly resolvConf: string | undefined;
   readonly clock: Clock;
   readonly log: Logger;
 }
 
-/** The parts of a node, in the order in which they start. */
-export function nodeComponents(options: AgentOptions): Component[] {
-  const { paths, client, node, clock, log } = options;
+/** Upstream's default for a node. */
+const MAX_PODS = 110;
+
+/** The parts of a node, in the order in which they start; beside its server or on a machine of its own. */
+export function nodeComponents(options: NodeOptions): Component[] {
+  const { paths, client, config, cluster, clock, log } = options;
   const { runtime, cri } = containerRuntime(options);
   return [
     ...runtime,
     ...podNetwork(options),
     // Before the kubelet: Pods ask for names as soon as they run.
-    ...(options.disabled.clusterDNS ? [] : [clusterDns(options)]),
+    ...(cluster.disabled.clusterDNS ? [] : [clusterDns(options)]),
     createKubelet({
       client,
       cri,
       log,
       clock,
-      node,
+      node: identityOf(options),
       root: paths.kubelet,
       tls: options.kubeletTls,
       onTlsChange: options.onKubeletTlsChange,
-      clusterDns: { servers: [options.clusterDns.address], domain: options.clusterDns.domain },
-      ...(options.resolvConf === undefined ? {} : { resolvConf: options.resolvConf }),
+      clusterDns: { servers: [cluster.clusterDNS], domain: cluster.clusterDomain },
+      ...(config.resolvConf === undefined ? {} : { resolvConf: config.resolvConf }),
+      ...(options.references === undefined ? {} : { references: options.references }),
     }),
-    ...(options.disabled.kubeProxy ? [] : [serviceProxy(options)]),
+    ...(cluster.disabled.kubeProxy ? [] : [serviceProxy(options)]),
   ];
 }
 
+function identityOf({ config, ip, labels }: NodeOptions): NodeIdentity {
+  return {
+    name: config.name,
+    ips: [ip],
+    externalIPs: config.externalIP === undefined ? [] : [config.externalIP],
+    labels: { ...config.labels, ...labels },
+    taints: config.taints.map((taint) => ({ ...taint })),
+    maxPods: MAX_PODS,
+    port: PORTS.kubelet,
+    version: versionInfo.gitVersion,
+  };
+}
+
 /** The network of this node's Pods, and the one between nodes. */
-function podNetwork(options: AgentOptions): Component[] {
-  const { client, node, clock, log } = options;
-  const { backend, iface } = options.flannel;
-  const clusterCIDRs = [options.clusterCIDR];
+function podNetwork(options: NodeOptions): Component[] {
+  const { client, config, cluster, ip, clock, log } = options;
+  const { flannelBackend: backend } = cluster;
+  const clusterCIDRs = [cluster.clusterCIDR];
   if (backend === 'none') return [createForeignNetwork({ clusterCIDRs, log })];
-  const flannel = createFlannel({ client, nodeName: node.name, nodeIPs: node.ips, backend, iface, clock, log });
+  const flannel = createFlannel({
+    client,
+    nodeName: config.name,
+    nodeIPs: [ip],
+    backend,
+    iface: config.flannelIface,
+    clock,
+    log,
+  });
   const network = createPodNetwork({
     client,
-    nodeName: node.name,
+    nodeName: config.name,
     dataDir: options.paths.dataDir,
     clusterCIDRs,
-    serviceCIDRs: [options.serviceCIDR],
+    serviceCIDRs: [cluster.serviceCIDR],
     mtu: flannel.mtu,
-    ...(options.runtimeSocket === undefined ? {} : { cniDir: HOST_CNI_DIR }),
+    ...(config.containerRuntimeSocket === undefined ? {} : { cniDir: HOST_CNI_DIR }),
     clock,
     log,
   });
   return [flannel, network];
 }
 
-function clusterDns(options: AgentOptions): Component {
-  const { client, clock, log, resolvConf } = options;
+function clusterDns({ client, cluster, config, clock, log }: NodeOptions): Component {
   return createDns({
     client,
-    address: options.clusterDns.address,
-    domain: options.clusterDns.domain,
-    ownCIDRs: [options.clusterCIDR, options.serviceCIDR],
+    address: cluster.clusterDNS,
+    domain: cluster.clusterDomain,
+    ownCIDRs: [cluster.clusterCIDR, cluster.serviceCIDR],
     clock,
     log,
-    ...(resolvConf === undefined ? {} : { resolvConf }),
+    ...(config.resolvConf === undefined ? {} : { resolvConf: config.resolvConf }),
   });
 }
 
-function serviceProxy({
-  client,
-  node,
-  clusterCIDR,
-  serviceCIDR,
-  disabled,
-  clusterDns,
-  clock,
-  log,
-}: AgentOptions): Component {
+function serviceProxy({ client, config, cluster, clock, log }: NodeOptions): Component {
   return createProxy({
     client,
-    nodeName: node.name,
-    clusterCIDRs: [clusterCIDR],
-    serviceCIDRs: [serviceCIDR],
-    servedHere: disabled.clusterDNS ? [] : [clusterDns.address],
+    nodeName: config.name,
+    clusterCIDRs: [cluster.clusterCIDR],
+    serviceCIDRs: [cluster.serviceCIDR],
+    servedHere: cluster.disabled.clusterDNS ? [] : [cluster.clusterDNS],
     clock,
     log,
   });
 }
 
 /** kedge's own containerd with its images, or a runtime that somebody else runs. */
-function containerRuntime(options: AgentOptions): { runtime: Component[]; cri: () => CriClient } {
-  const { paths, clock, log, runtimeSocket } = options;
+function containerRuntime(options: NodeOptions): { runtime: Component[]; cri: () => CriClient } {
+  const { paths, clock, log, cluster } = options;
+  const { containerRuntimeSocket: runtimeSocket } = options.config;
   if (runtimeSocket === undefined) {
     const containerd = new Containerd({
       dataDir: paths.dataDir,
       log,
       clock,
-      cni: options.flannel.backend === 'none' ? { confDir: HOST_CNI_DIR, binDir: HOST_CNI_BIN_DIR } : undefined,
+      cni: cluster.flannelBackend === 'none' ? { confDir: HOST_CNI_DIR, binDir: HOST_CNI_BIN_DIR } : undefined,
     });
     const importer = new ImageImporter({ dataDir: paths.dataDir, containerd, log, clock });
     return { runtime: [containerd, importer], cri: () => containerd.client };

@@ -118,7 +118,7 @@ export class ApiServer implements Component {
     const exchange = openExchange(request, response, { ...this.#options, signal: this.#stopping.signal });
     const { info } = exchange;
     await core.operations.store.datastore.current();
-    requireAuthorized(core.authorizer, attributesOf(info, exchange.user));
+    requireAuthorized(core.authorizer, attributesOf(exchange));
     const descriptor = core.registry.find(info.group, info.version, info.resource);
     const subresource = descriptor === undefined ? undefined : subresourceOf(descriptor, info);
     if (descriptor === undefined || subresource?.type !== 'connect') throw statusErrors.pathNotFound();

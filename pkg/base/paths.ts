@@ -13,6 +13,10 @@ export interface Paths {
   readonly nodeToken: string;
   /** Node: everything of the agent. */
   readonly agent: string;
+  /** Node: what it knows of its cluster. */
+  readonly membership: string;
+  /** Node: proves that its name is this machine's; not below the data directory, which it outlives. */
+  readonly nodePassword: string;
   /** Node: tar archives found here are imported into the container runtime. */
   readonly images: string;
   readonly containerdRoot: string;
@@ -32,6 +36,7 @@ export const DEFAULT_DATA_DIR = '/var/lib/kedge';
 export const CONFIG_DIR = '/etc/kedge';
 export const DEFAULT_CONFIG_FILE = join(CONFIG_DIR, 'config.yaml');
 export const DEFAULT_KUBECONFIG = join(CONFIG_DIR, 'kedge.yaml');
+const NODE_PASSWORD_FILE = join(CONFIG_DIR, 'node', 'password');
 /** Runtime state that a reboot may clear: sockets and containerd's state. */
 export const RUN_DIR = '/run/kedge';
 /** Container logs, where log collectors look for them: `<namespace>_<pod>_<uid>/<container>/<n>.log`. */
@@ -50,6 +55,8 @@ export function pathsFor(dataDir: string): Paths {
     agentToken: join(dataDir, 'server', 'agent-token'),
     nodeToken: join(dataDir, 'server', 'node-token'),
     agent,
+    membership: join(agent, 'cluster.json'),
+    nodePassword: NODE_PASSWORD_FILE,
     images: join(agent, 'images'),
     containerdRoot: join(agent, 'containerd'),
     containerdConfig: join(agent, 'etc', 'containerd', 'config.toml'),

@@ -21,6 +21,7 @@ export const clusterConfigSchema = z.object({
   serviceCIDR: z.string(),
   clusterDNS: z.string(),
   clusterDomain: z.string(),
+  flannelBackend: z.enum(['vxlan', 'host-gw', 'none']),
   disabled: z.object({ kubeProxy: z.boolean(), clusterDNS: z.boolean() }),
   /** PEM of the authority that signs the client certificates of the API server and of nodes. */
   clientCA: z.string(),

@@ -8,6 +8,8 @@ export interface NodeIdentity {
   readonly name: string;
   /** Internal addresses, first family first. */
   readonly ips: readonly string[];
+  /** Addresses by which the world reaches the node. */
+  readonly externalIPs?: readonly string[];
   /** Labels besides those that every node has: roles, and what the operator gave. */
   readonly labels: Readonly<Record<string, string>>;
   /** Given when the node is registered for the first time. */
@@ -109,8 +111,12 @@ function conditions(input: NodeStatusInput): NodeCondition[] {
   });
 }
 
-function addresses({ ips, name }: NodeIdentity): NodeAddress[] {
-  return [...ips.map((address) => ({ type: 'InternalIP', address })), { type: 'Hostname', address: name }];
+function addresses({ ips, externalIPs = [], name }: NodeIdentity): NodeAddress[] {
+  return [
+    ...ips.map((address) => ({ type: 'InternalIP', address })),
+    ...externalIPs.map((address) => ({ type: 'ExternalIP', address })),
+    { type: 'Hostname', address: name },
+  ];
 }
 
 /** The kubelet's part of the node's status. */

@@ -1,4 +1,4 @@
-import type { Snapshotter } from '../agent/containerd-config.ts';
+import type { NodeConfig } from '../agent/config.ts';
 import type { FlannelBackend } from '../network/flannel/annotations.ts';
 
 /** What `kedge server` was told to do: complete, checked, and without any trace of where each value came from. */
@@ -41,29 +41,4 @@ export interface ServerConfig {
     readonly localStorage: boolean;
   };
   readonly node: NodeConfig;
-}
-
-/** What the node part of kedge was told to do. */
-export interface NodeConfig {
-  readonly name: string;
-  /** Set when the node registers for the first time. */
-  readonly labels: Readonly<Record<string, string>>;
-  readonly taints: readonly NodeTaint[];
-  /** The address of the node; found by the default route when undefined. */
-  readonly ip: string | undefined;
-  /** The network device other nodes are reached by; that of the node's address when undefined. */
-  readonly flannelIface: string | undefined;
-  /** Path of an existing container runtime's socket; kedge starts its own containerd when undefined. */
-  readonly containerRuntimeSocket: string | undefined;
-  /** File that Pods' name servers are taken from; the host's when undefined. */
-  readonly resolvConf: string | undefined;
-  /** The image that holds a Pod's namespaces; the one inside the executable when undefined. */
-  readonly pauseImage: string | undefined;
-  readonly snapshotter: Snapshotter;
-}
-
-export interface NodeTaint {
-  readonly key: string;
-  readonly value: string;
-  readonly effect: 'NoSchedule' | 'PreferNoSchedule' | 'NoExecute';
 }

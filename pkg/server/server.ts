@@ -1,4 +1,5 @@
 import { nodeComponents } from '../agent/agent.ts';
+import { processLog, runParts } from '../agent/run-process.ts';
 import {
   ALL_AUTHENTICATED,
   LOOPBACK_USER,
@@ -7,11 +8,11 @@ import {
   serviceAccountUsername,
 } from '../apiserver/authn/user.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
-import { type Component, Supervisor } from '../base/component.ts';
+import type { Component, Supervisor } from '../base/component.ts';
 import { addressAt, formatAddress, parseCIDR } from '../base/ip.ts';
-import { createLogger, errorText, type Logger } from '../base/log.ts';
-import { type Paths, PORTS, pathsFor } from '../base/paths.ts';
-import { VERSION, versionInfo } from '../base/version.ts';
+import { errorText, type Logger } from '../base/log.ts';
+import { type Paths, pathsFor } from '../base/paths.ts';
+import { VERSION } from '../base/version.ts';
 import type { ClusterConfig } from '../bootstrap/join-protocol.ts';
 import { writeKubeconfig } from '../bootstrap/kubeconfig.ts';
 import { createEventRecorder } from '../client/events.ts';
@@ -28,39 +29,12 @@ import { JoinTokens } from './join/join-tokens.ts';
 import { ensureLocalStorage, NodeFolders } from './local-storage.ts';
 import { namespacedResources, objectMetadata } from './object-metadata.ts';
 import { preflight } from './preflight.ts';
-import { notifyReady } from './systemd-notify.ts';
-
-/** Upstream's default for a node. */
-const MAX_PODS = 110;
 
 /** Runs the server until it is asked to end. Throws OperatorError when it cannot start. */
 export async function runServer(config: ServerConfig): Promise<void> {
-  const log = createLogger({
-    level: config.debug ? 'debug' : 'info',
-    write: (line) => process.stderr.write(line),
-    now: () => new Date(),
-  });
   await preflight(config);
-  const supervisor = new Supervisor(log);
-  const ended = Promise.withResolvers<number>();
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => ended.resolve(0));
-  const fatal = (error: Error): void => {
-    log.error('cannot go on', { error: errorText(error) });
-    ended.resolve(1);
-  };
-  // Timers never keep the process alive: this does, while the server is to run.
-  const alive = setInterval(() => {}, 2 ** 30);
-  try {
-    const started = startServer(config, supervisor, log, fatal).then(async () => {
-      log.info('kedge server is ready');
-      await notifyReady();
-    });
-    await Promise.race([started, ended.promise]);
-    process.exitCode = await ended.promise;
-  } finally {
-    await supervisor.stop();
-    clearInterval(alive);
-  }
+  const log = processLog(config.debug);
+  await runParts('kedge server', log, (supervisor, fatal) => startServer(config, supervisor, log, fatal));
 }
 
 async function startServer(
@@ -127,12 +101,13 @@ async function startServer(
 
 /** What machines that join are told of the cluster. */
 function clusterConfig(config: ServerConfig, certificates: CertificateManager): ClusterConfig {
-  const { clusterCIDR, serviceCIDR, clusterDNS, clusterDomain, disabled } = config;
+  const { clusterCIDR, serviceCIDR, clusterDNS, clusterDomain, flannelBackend, disabled } = config;
   return {
     clusterCIDR,
     serviceCIDR,
     clusterDNS,
     clusterDomain,
+    flannelBackend,
     disabled: { kubeProxy: disabled.kubeProxy, clusterDNS: disabled.clusterDNS },
     clientCA: certificates.current.authorities['client-ca'].certificate,
     version: VERSION,
@@ -229,24 +204,12 @@ function node(shared: SharedParts, paths: Paths, nodeIP: string, certificates: C
   return nodeComponents({
     paths,
     client,
-    node: {
-      name: config.node.name,
-      ips: [nodeIP],
-      labels: { ...config.node.labels, 'node-role.kubernetes.io/control-plane': 'true' },
-      taints: config.node.taints.map((taint) => ({ ...taint })),
-      maxPods: MAX_PODS,
-      port: PORTS.kubelet,
-      version: versionInfo.gitVersion,
-    },
+    config: config.node,
+    ip: nodeIP,
+    labels: { 'node-role.kubernetes.io/control-plane': 'true' },
+    cluster: clusterConfig(config, certificates),
     kubeletTls: kubeletTls(certificates.current),
     onKubeletTlsChange: (apply) => certificates.onChange((renewed) => apply(kubeletTls(renewed))),
-    clusterCIDR: config.clusterCIDR,
-    serviceCIDR: config.serviceCIDR,
-    flannel: { backend: config.flannelBackend, iface: config.node.flannelIface },
-    disabled: config.disabled,
-    clusterDns: { address: config.clusterDNS, domain: config.clusterDomain },
-    runtimeSocket: config.node.containerRuntimeSocket,
-    resolvConf: config.node.resolvConf,
     clock,
     log,
   });

@@ -1,6 +1,7 @@
 import type { HttpBindings } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { type Context, Hono } from 'hono';
+import { parseFieldSelector } from '../../apimachinery/fields.ts';
 import { isStatusReason, statusErrors } from '../../apimachinery/status-error.ts';
 import type { Logger } from '../../base/log.ts';
 import type { Descriptor, Subresource } from '../../registry/descriptor.ts';
@@ -9,7 +10,7 @@ import type { ApiCore } from '../api-core.ts';
 import type { Authenticator } from '../authn/authenticator.ts';
 import type { TlsPeer } from '../authn/client-certificate.ts';
 import { ImpersonationHeaderError, impersonate, parseImpersonation } from '../authn/impersonation.ts';
-import type { Attributes } from '../authz/attributes.ts';
+import type { Attributes, FieldRequirement } from '../authz/attributes.ts';
 import { requireAuthorized } from '../authz/authorizer.ts';
 import type { Connector } from '../connect/connector.ts';
 import { handleGet, handleList } from '../handlers/read.ts';
@@ -137,8 +138,9 @@ function requester(request: Request, options: RouterOptions): UserInfo {
 }
 
 /** What authorizers are asked about a request. */
-export function attributesOf(info: RequestInfo, user: UserInfo): Attributes {
+export function attributesOf({ info, user, query }: Pick<Exchange, 'info' | 'user' | 'query'>): Attributes {
   if (!info.isResource) return { user, verb: info.verb, path: info.path };
+  const fieldSelector = COLLECTION_VERBS.has(info.verb) ? fieldRequirements(query.get('fieldSelector')) : [];
   return {
     user,
     verb: info.verb,
@@ -148,7 +150,24 @@ export function attributesOf(info: RequestInfo, user: UserInfo): Attributes {
     subresource: info.subresource,
     namespace: info.namespace,
     name: info.name,
+    ...(fieldSelector.length === 0 ? {} : { fieldSelector }),
   };
+}
+
+const COLLECTION_VERBS: ReadonlySet<string> = new Set(['list', 'watch', 'deletecollection']);
+
+/** The terms of a field selector; none of one that cannot be read, which is refused later, by who reads it. */
+function fieldRequirements(text: string | null): FieldRequirement[] {
+  if (text === null || text === '') return [];
+  try {
+    return parseFieldSelector(text).terms.map(({ field, value, negated }) => ({
+      field,
+      operator: negated ? '!=' : '=',
+      value,
+    }));
+  } catch {
+    return [];
+  }
 }
 
 /** The outer shell: hono tells the few fixed paths apart, resources are found by descriptor behind a catch-all. */
@@ -164,7 +183,7 @@ export function createRouter(options: RouterOptions): Hono<Env> {
       try {
         exchange = await openWithCurrent(incoming, outgoing, options);
         if (needsCurrent(exchange, core)) await core.operations.store.datastore.current();
-        requireAuthorized(core.authorizer, attributesOf(exchange.info, exchange.user));
+        requireAuthorized(core.authorizer, attributesOf(exchange));
         const parts = exchange.info.path.split('/').filter((part) => part !== '');
         await handler(exchange, parts);
       } catch (error) {

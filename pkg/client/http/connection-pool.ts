@@ -25,12 +25,14 @@ export class ConnectionPool {
   readonly #connections = new Set<Connection>();
   readonly #onConnect = new Set<() => void>();
   #credentials: Credentials;
+  #servers: readonly URL[];
   #preferred = 0;
   #connecting: Promise<Connection> | undefined;
 
   constructor(options: ConnectionPoolOptions) {
     this.#options = options;
     this.#credentials = options.credentials;
+    this.#servers = options.servers;
     options.signal.addEventListener('abort', () => this.destroy(), { once: true });
   }
 
@@ -75,6 +77,16 @@ export class ConnectionPool {
     for (const connection of this.#connections) connection.retire();
   }
 
+  /** From now on connections are made to these servers; those there are stay. */
+  setServers(servers: readonly URL[]): void {
+    const preferred = this.#servers[this.#preferred]?.href;
+    this.#servers = servers;
+    this.#preferred = Math.max(
+      0,
+      servers.findIndex(({ href }) => href === preferred),
+    );
+  }
+
   destroy(): void {
     for (const connection of this.#connections) connection.destroy();
   }
@@ -91,7 +103,8 @@ export class ConnectionPool {
   }
 
   async #connect(): Promise<Connection> {
-    const { servers, ca, clock, log, signal } = this.#options;
+    const { ca, clock, log, signal } = this.#options;
+    const servers = this.#servers;
     const failures: string[] = [];
     for (let tries = 0; tries < servers.length; tries++) {
       const index = (this.#preferred + tries) % servers.length;

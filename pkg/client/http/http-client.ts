@@ -46,6 +46,8 @@ export interface HttpClient extends Client {
   openInformer<T extends KubeObject>(type: ResourceType<T>, selector?: InformerSelector): OwnedInformer<T>;
   /** From now on requests are sent with `credentials`, on new connections; requests under way are finished. */
   setCredentials(credentials: Credentials): void;
+  /** `https://host:port` of every server there is by now; what is connected stays so. */
+  setServers(servers: readonly string[]): void;
   /** Ends all connections and informers; requests under way are rejected. */
   close(): void;
 }
@@ -192,6 +194,10 @@ class RemoteClient implements HttpClient {
 
   setCredentials(credentials: Credentials): void {
     this.#pool.setCredentials(credentials);
+  }
+
+  setServers(servers: readonly string[]): void {
+    this.#pool.setServers(servers.map((server) => new URL(server)));
   }
 
   close(): void {

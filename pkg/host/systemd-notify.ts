@@ -1,4 +1,4 @@
-import { exec } from '../host/exec.ts';
+import { exec } from './exec.ts';
 
 /**
  * Tells systemd that kedge is ready (sd_notify's READY=1); does nothing when kedge was not started by a unit of type

@@ -1,0 +1,127 @@
+/** The joining machine's side of the protocol in join-protocol.ts. */
+import { type RequestOptions, request } from 'node:https';
+import { z } from 'zod';
+import { OperatorError } from '../base/component.ts';
+import { errorText } from '../base/log.ts';
+import { UnansweredError } from './ca-pin.ts';
+import {
+  type ClusterConfig,
+  CONFIG_PATH,
+  clusterConfigSchema,
+  JOIN_PATH,
+  type JoinAnswer,
+  type JoinRequest,
+  joinAnswerSchema,
+} from './join-protocol.ts';
+import type { JoinToken } from './join-token.ts';
+
+export interface JoinServer {
+  /** `https://host:port` */
+  readonly server: string;
+  /** PEM bundle the server's certificate is checked against. */
+  readonly ca: string;
+  readonly signal: AbortSignal;
+}
+
+const TIMEOUT_MS = 15_000;
+const MOST_BYTES = 1024 * 1024;
+
+const refusalSchema = z.object({ message: z.string() });
+
+/** The bearer token a join token is shown as. */
+export function bearerOf({ user, secret }: JoinToken): string {
+  const isBootstrapToken = user === undefined && /^[a-z0-9]{6}\.[a-z0-9]{16}$/.test(secret);
+  return isBootstrapToken ? secret : `${user ?? 'node'}:${secret}`;
+}
+
+/**
+ * Shows the token and asks for the node's name. Throws OperatorError when the server refuses, UnansweredError when it
+ * may be different in a moment.
+ */
+export async function requestJoin(where: JoinServer, token: JoinToken, join: JoinRequest): Promise<JoinAnswer> {
+  const { server } = where;
+  const headers = { authorization: `Bearer ${bearerOf(token)}`, 'content-type': 'application/json' };
+  const { code, body } = await send(where, JOIN_PATH, { method: 'POST', headers }, JSON.stringify(join));
+  switch (code) {
+    case 200:
+      return parse(joinAnswerSchema, body, server);
+    case 401:
+      throw new OperatorError(
+        `${server} does not know the token: copy the whole line from server/token in the data directory of a server, or make one with \`kedge token create\` there (tokens may have expired or been changed)`,
+      );
+    case 409:
+      throw new OperatorError(
+        `the node name "${join.nodeName}" belongs to another machine: give this one another name with --node-name, or, if it takes the other's place, \`kubectl delete node ${join.nodeName}\` first`,
+      );
+    case 403:
+      throw new OperatorError(`${server} does not let this token join nodes: ${messageOf(body)}`);
+    default:
+      if (code >= 500) throw new UnansweredError(`${server} answers ${code}: ${messageOf(body)}`);
+      throw new OperatorError(`${server} answers ${code}: ${messageOf(body)}`);
+  }
+}
+
+/**
+ * What the cluster is like by now, asked with the node's own certificate. Throws UnansweredError when nobody says;
+ * undefined when the certificate counts no more.
+ */
+export async function requestConfig(
+  where: JoinServer,
+  credentials: { readonly cert: string; readonly key: string },
+): Promise<ClusterConfig | undefined> {
+  const { code, body } = await send(where, CONFIG_PATH, { method: 'GET', ...credentials });
+  if (code === 401 || code === 403) return undefined;
+  if (code !== 200) throw new UnansweredError(`${where.server} answers ${code}: ${messageOf(body)}`);
+  return parse(clusterConfigSchema, body, where.server);
+}
+
+function parse<T>(schema: z.ZodType<T>, body: string, server: string): T {
+  try {
+    return schema.parse(JSON.parse(body));
+  } catch (error) {
+    const text = `${server} does not speak as this kedge does: run the same version on servers and agents`;
+    throw new OperatorError(text, { cause: error });
+  }
+}
+
+function messageOf(body: string): string {
+  try {
+    return refusalSchema.parse(JSON.parse(body)).message;
+  } catch {
+    // No Status: whatever it is, it is shown as it came.
+    return body.trim().slice(0, 200);
+  }
+}
+
+interface Answer {
+  readonly code: number;
+  readonly body: string;
+}
+
+function send(
+  { server, ca, signal }: JoinServer,
+  path: string,
+  options: RequestOptions,
+  body?: string,
+): Promise<Answer> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
+  return new Promise((resolve, reject) => {
+    const fail = (error: Error): void =>
+      reject(new UnansweredError(`cannot reach ${server} (${errorText(error)}): check address, port and firewall`));
+    const sent = request(new URL(path, server), { ...options, ca, agent: false, signal: limit }, (response) => {
+      const chunks: Buffer[] = [];
+      let bytes = 0;
+      response.on('data', (chunk: Buffer) => {
+        bytes += chunk.length;
+        if (bytes > MOST_BYTES) sent.destroy(new Error(`more than ${MOST_BYTES} bytes`));
+        else chunks.push(chunk);
+      });
+      response.on('error', fail);
+      response.on('end', () =>
+        resolve({ code: response.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8') }),
+      );
+    });
+    sent.on('error', fail);
+    sent.end(body);
+  });
+}
