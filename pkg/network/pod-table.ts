@@ -105,18 +105,18 @@ export function planPodTable(input: PodTableInput): NftTable {
     ['prerouting', { hook: 'type nat hook prerouting priority dstnat; policy accept;', rules: ['jump host-ports'] }],
     ['output', { hook: 'type nat hook output priority -100; policy accept;', rules: ['jump host-ports'] }],
     ['postrouting', { hook: 'type nat hook postrouting priority srcnat; policy accept;', rules: postrouting }],
-    ['guard', guardChain(input.bridge, ip, loopback)],
+    ['guard', guardChain(ip, loopback)],
   ]);
   return { family: ip, name: input.tableName ?? POD_TABLE, sets, chains };
 }
 
 /**
- * `route_localnet` on the bridge lets the host's 127.0.0.1 reach node ports and host ports, and would let Pods reach
- * services of the host that listen on loopback only: what arrives for it from the bridge is dropped, as upstream does.
+ * `route_localnet` on kedge's devices lets the host's 127.0.0.1 reach node ports and host ports, and would let Pods reach
+ * services of the host that listen on loopback only: what arrives for it from outside is dropped, as upstream does.
  */
-function guardChain(bridge: string, ip: string, loopback: string): NftChain {
+function guardChain(ip: string, loopback: string): NftChain {
   return {
     hook: 'type filter hook prerouting priority raw; policy accept;',
-    rules: [`iifname "${bridge}" ${ip} daddr ${loopback} drop`],
+    rules: [`iifname != "lo" ${ip} daddr ${loopback} drop`],
   };
 }

@@ -14,7 +14,7 @@ import { createFlannel } from '../../pkg/network/flannel/flannel.ts';
 import { planPodTable } from '../../pkg/network/pod-table.ts';
 import { createProxy } from '../../pkg/network/proxy/proxy.ts';
 import { until } from '../e2e/lib/until.ts';
-import { fetchFrom, type Host, Segment } from '../integration/network/segment.ts';
+import { fetchFrom, filesOf, type Host, Segment } from '../integration/network/segment.ts';
 
 const ROUNDS = 5;
 const SECONDS_EACH = 2;
@@ -108,11 +108,18 @@ async function setUpKedge(pair: Pair, client: MemoryClient, components: Componen
   const rules: Rules = { applied: [] };
   const signal = new AbortController().signal;
   await writeServices(client, pair[1].podIP);
-  for (const { name, address, run } of pair) {
+  for (const host of pair) {
+    const { name, address, run } = host;
     const podCIDR = `10.42.${address.at(-1)}.0/24`;
     await client.create(nodes, { metadata: { name }, spec: { podCIDR, podCIDRs: [podCIDR] } } as Input<Node>);
-    const read = (path: string): Promise<string> => run(['cat', path]);
-    const flannel = { nodeName: name, nodeIPs: [address], backend: 'vxlan', iface: undefined, run, read } as const;
+    const flannel = {
+      nodeName: name,
+      nodeIPs: [address],
+      backend: 'vxlan',
+      iface: undefined,
+      run,
+      ...filesOf(host),
+    } as const;
     const table = { family: 4, podCIDR, clusterCIDR: CLUSTER_CIDR, bridge: 'cni0', hostPorts: [] } as const;
     await new NftTableKeeper('ip', 'kedge-pods', run).apply(planPodTable({ ...table, bridgeNetfilter: true }));
     const noted: RunProgram = async (argv, options) => {

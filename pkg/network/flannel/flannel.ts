@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import type { Node } from '../../api/generated/core-v1.ts';
 import { nodes } from '../../api/resources.ts';
 import { getCondition } from '../../apimachinery/object-meta.ts';
@@ -28,9 +28,10 @@ export interface FlannelOptions {
   readonly iface: string | undefined;
   readonly clock: Clock;
   readonly log: Logger;
-  /** How programs are run and files below /proc/net read; for nodes in network namespaces of their own (tests). */
+  /** How programs are run, files below /proc read and written; for nodes in network namespaces of their own (tests). */
   readonly run?: RunProgram;
   readonly read?: (path: string) => Promise<string>;
+  readonly write?: (path: string, text: string) => Promise<void>;
   /** How often it is looked for changes that others made, ms; 5 s unless given. */
   readonly glanceMs?: number;
 }
@@ -58,6 +59,7 @@ export function createFlannel(options: FlannelOptions): Flannel {
   const log = options.log.child('flannel');
   const run = options.run ?? exec;
   const read = options.read ?? ((path: string) => readFile(path, 'utf8'));
+  const write = options.write ?? ((path: string, text: string) => writeFile(path, text));
   const informer = client.informer(nodes);
   const device = backend === 'vxlan' ? VXLAN_DEVICE : undefined;
   const told = new Map<string, string>();
@@ -106,6 +108,7 @@ export function createFlannel(options: FlannelOptions): Flannel {
         links,
         run,
       );
+      await openToLoopback(device);
     } else if (links.some(({ ifname, linkinfo }) => ifname === VXLAN_DEVICE && linkinfo?.info_kind === 'vxlan')) {
       await run(['ip', 'link', 'delete', VXLAN_DEVICE]);
     }
@@ -113,6 +116,12 @@ export function createFlannel(options: FlannelOptions): Flannel {
     await route({ name: nodeName, backend, device: device ?? underlay.device, address });
     if (podCIDR !== undefined) await reportAvailable(own);
     seen = await glance();
+  }
+
+  /** Requests to 127.0.0.1:<node port> may be served on another node; pod-table.ts guards the other direction. */
+  async function openToLoopback(name: string): Promise<void> {
+    const setting = `/proc/sys/net/ipv4/conf/${name}/route_localnet`;
+    if ((await read(setting)).trim() === '0') await write(setting, '1');
   }
 
   async function route(self: Self): Promise<void> {

@@ -8,7 +8,7 @@ import { createLogger } from '../../../pkg/base/log.ts';
 import { MemoryClient } from '../../../pkg/client/testing/memory-client.ts';
 import { createFlannel, type Flannel } from '../../../pkg/network/flannel/flannel.ts';
 import { until } from '../../e2e/lib/until.ts';
-import { fetchFrom, type Host, Segment } from './segment.ts';
+import { fetchFrom, filesOf, type Host, Segment } from './segment.ts';
 
 const segment = new Segment(`kf${(process.pid % 46656).toString(36)}`);
 const client = new MemoryClient(systemClock);
@@ -27,7 +27,7 @@ async function startFlannel(host: Host, backend: 'vxlan' | 'host-gw' = 'vxlan'):
     clock: systemClock,
     log: log.child(host.name),
     run: host.run,
-    read: (path) => host.run(['cat', path]),
+    ...filesOf(host),
     glanceMs: 500,
   });
   await flannel.start(new AbortController().signal);

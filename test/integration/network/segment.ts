@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { exec } from '../../../pkg/host/exec.ts';
 import { inNetworkNamespace, type RunProgram } from '../../../pkg/host/nft.ts';
 
-/** Port 8080: sends a mebibyte and the client's address to whoever connects; port 8081: a single byte. */
+/** Port 8080: a mebibyte and the client's address; 8081: a single byte; 8082: the server's address and the client's. */
 const SERVER = `
 require('node:net').createServer((socket) => {
   socket.on('error', () => {});
@@ -14,7 +14,11 @@ require('node:net').createServer((socket) => {
 require('node:net').createServer((socket) => {
   socket.on('error', () => {});
   socket.end('x');
-}).listen(8081, '0.0.0.0');`;
+}).listen(8081, '0.0.0.0');
+require('node:net').createServer((socket) => {
+  socket.on('error', () => {});
+  socket.end(socket.localAddress + ' ' + socket.remoteAddress);
+}).listen(8082, '0.0.0.0');`;
 
 /** Prints the end of what a server says, after the count of bytes; or the error's code. */
 const CLIENT = `
@@ -24,6 +28,19 @@ socket.on('data', (data) => { size += data.length; text = (text + data.subarray(
 socket.on('error', (error) => { console.log(error.code); process.exit(); });
 socket.on('timeout', () => { console.log('TIMEOUT'); process.exit(); });
 socket.on('end', () => console.log((size >> 20) + ' MiB ' + text.replace(/^x*/, '')));`;
+
+/** Asks `count` times, one connection after another; prints an answer a line, or the error's code. */
+const ASK = `
+const [host, port, count] = process.argv.slice(1);
+const ask = () => new Promise((resolve) => {
+  let text = '';
+  const socket = require('node:net').connect({ host, port: Number(port), timeout: 1500 });
+  socket.on('data', (data) => { text += data; });
+  socket.on('error', (error) => resolve(error.code));
+  socket.on('timeout', () => { socket.destroy(); resolve('TIMEOUT'); });
+  socket.on('end', () => resolve(text));
+});
+(async () => { for (let n = 0; n < Number(count); n++) console.log(await ask()); })();`;
 
 export interface Host {
   readonly name: string;
@@ -81,6 +98,8 @@ export class Segment {
       `${name}p`,
     ]);
     for (const link of ['eth0', 'cni0', 'pod']) await run(['ip', 'link', 'set', link, 'up']);
+    // A Pod that reaches itself through a Service leaves and enters by the same port.
+    await run(['bridge', 'link', 'set', 'dev', 'pod', 'hairpin', 'on']);
     await run(['sysctl', '-qw', 'net.ipv4.ip_forward=1']);
     await inPod(['ip', 'address', 'add', `${podIP}/24`, 'dev', 'eth0']);
     await inPod(['ip', 'link', 'set', 'eth0', 'up']);
@@ -107,4 +126,23 @@ export class Segment {
 /** What the server at `podIP` answers a client that `run` starts: `1 MiB from <the client's address>`. */
 export async function fetchFrom(run: RunProgram, podIP: string): Promise<string> {
   return (await run([process.execPath, '-e', CLIENT, podIP])).trim();
+}
+
+/** The answers of `<server> <client>` to `count` connections. */
+export async function askPods(run: RunProgram, address: string, port: number, count: number): Promise<string[]> {
+  const output = await run([process.execPath, '-e', ASK, address, String(port), String(count)]);
+  return output.trim().split('\n');
+}
+
+/** How flannel reads and writes files below /proc on a host. */
+export function filesOf({ run }: Host): {
+  read: (path: string) => Promise<string>;
+  write: (path: string, text: string) => Promise<void>;
+} {
+  return {
+    read: (path) => run(['cat', path]),
+    write: async (path, text) => {
+      await run(['tee', path], { input: text });
+    },
+  };
 }
