@@ -56,6 +56,7 @@ test('the defaults', () => {
     localStoragePath: '/var/lib/kedge/storage',
     token: undefined,
     agentToken: undefined,
+    cluster: { init: false, server: undefined, reset: false, restorePath: undefined },
     disabled: {
       scheduler: false,
       controllerManager: false,

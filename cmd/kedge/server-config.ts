@@ -31,6 +31,10 @@ const SERVER_SCHEMA = z.object({
   'token-file': value.existingFile.optional(),
   'agent-token': value.joinToken.optional(),
   'agent-token-file': value.existingFile.optional(),
+  'cluster-init': value.flagBoolean,
+  server: value.serverURL.optional(),
+  'cluster-reset': value.flagBoolean,
+  'cluster-reset-restore-path': value.existingFile.optional(),
   disable: z.array(packagedComponent).default([]),
   'disable-kube-proxy': value.flagBoolean,
   'disable-scheduler': value.flagBoolean,
@@ -64,6 +68,7 @@ export function serverConfig(settings: Settings): ServerConfig {
     localStoragePath: values['default-local-storage-path'] ?? pathsFor(values['data-dir']).storage,
     token: tokenOf(values, settings, 'token'),
     agentToken: tokenOf(values, settings, 'agent-token'),
+    cluster: clusterOf(values, settings),
     disabled: {
       scheduler: values['disable-scheduler'],
       controllerManager: values['disable-controller-manager'],
@@ -76,6 +81,29 @@ export function serverConfig(settings: Settings): ServerConfig {
     },
     node: nodeConfig(values),
   };
+}
+
+function clusterOf(values: ServerValues, settings: Settings): ServerConfig['cluster'] {
+  const { server } = values;
+  const init = values['cluster-init'];
+  const reset = values['cluster-reset'];
+  const restorePath = values['cluster-reset-restore-path'];
+  const origin = (name: ServerFlagName): string => originOf(settings, name);
+  if (server !== undefined && (init || reset)) {
+    const other = init ? 'cluster-init' : 'cluster-reset';
+    throw new OperatorError(
+      `${origin('server')} and ${origin(other)} are both set: the first server of a cluster takes --cluster-init, the others --server`,
+    );
+  }
+  if (restorePath !== undefined && !reset) {
+    throw new OperatorError(`${origin('cluster-reset-restore-path')} works only together with --cluster-reset`);
+  }
+  if (server !== undefined && values.token === undefined && values['token-file'] === undefined) {
+    throw new OperatorError(
+      `${origin('server')} needs a token: give the line in server/token of a server with --token or --token-file`,
+    );
+  }
+  return { init, server, reset, restorePath };
 }
 
 function clusterDNSAddress(values: ServerValues, settings: Settings): string {

@@ -48,6 +48,14 @@ export const port = parsed((text) => {
   return value;
 });
 
+export const serverURL = parsed((text) => {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol !== 'https:' || url.pathname !== '/' || url.search !== '') {
+    throw new Invalid('is not the address of a server; give one like https://192.168.1.10:6443');
+  }
+  return url.port === '' ? `${url.protocol}//${url.hostname}:6443` : url.origin;
+});
+
 export const portRange = parsed((text) => {
   const match = /^(\d{1,5})-(\d{1,5})$/.exec(text);
   const [first, last] = [Number(match?.[1]), Number(match?.[2])];

@@ -17,6 +17,22 @@ export class OperatorError extends Error {
   override readonly name = 'OperatorError';
 }
 
+/** Several components as one: started in order, stopped in reverse. */
+export function together(name: string, components: readonly Component[]): Component {
+  return {
+    name,
+    async start(signal) {
+      for (const component of components) await component.start(signal);
+    },
+    async ready() {
+      await Promise.all(components.map((component) => component.ready()));
+    },
+    async stop() {
+      for (const component of components.toReversed()) await component.stop();
+    },
+  };
+}
+
 /** Starts components in order and stops them in reverse; a failed start stops what had been started. */
 export class Supervisor {
   readonly #log: Logger;

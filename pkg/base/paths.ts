@@ -7,6 +7,10 @@ export interface Paths {
   readonly tls: string;
   /** Server: the libSQL file. */
   readonly database: string;
+  /** Server: etcd's data and what belongs to it, where there are several servers. */
+  readonly etcd: string;
+  readonly etcdTls: string;
+  readonly snapshots: string;
   /** Server: the join token of servers and agents, that of agents only, and k3s' old name of the latter. */
   readonly token: string;
   readonly agentToken: string;
@@ -51,6 +55,9 @@ export function pathsFor(dataDir: string): Paths {
     dataDir,
     tls: join(dataDir, 'server', 'tls'),
     database: join(dataDir, 'server', 'db', 'state.db'),
+    etcd: join(dataDir, 'server', 'db', 'etcd'),
+    etcdTls: join(dataDir, 'server', 'tls', 'etcd'),
+    snapshots: join(dataDir, 'server', 'db', 'snapshots'),
     token: join(dataDir, 'server', 'token'),
     agentToken: join(dataDir, 'server', 'agent-token'),
     nodeToken: join(dataDir, 'server', 'node-token'),

@@ -10,8 +10,6 @@ const SYSTEM_NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-l
 export interface KubernetesService {
   /** The first address of the service range. */
   readonly clusterIP: string;
-  /** Where API servers listen. */
-  readonly address: string;
   readonly port: number;
 }
 
@@ -67,13 +65,12 @@ export async function ensureMetricsReader(client: Client): Promise<void> {
   });
 }
 
-/** Keeps the Service `default/kubernetes` and its endpoints pointing at this API server. */
-export async function ensureKubernetesService(
-  client: Client,
-  { clusterIP, address, port }: KubernetesService,
-): Promise<void> {
+const KUBERNETES = { name: 'kubernetes', namespace: 'default' } as const;
+
+/** Makes the Service `default/kubernetes`, which is the API servers'. */
+export async function ensureKubernetesService(client: Client, { clusterIP, port }: KubernetesService): Promise<void> {
   const labels = { component: 'apiserver', provider: 'kubernetes' };
-  const metadata = { name: 'kubernetes', namespace: 'default' };
+  const metadata = KUBERNETES;
   await ensure(client, services, {
     metadata: { ...metadata, labels },
     spec: {
@@ -82,16 +79,25 @@ export async function ensureKubernetesService(
       ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: port }],
     },
   });
+}
+
+/** Makes the endpoints of `default/kubernetes` the API servers at `addresses` (at least one, sorted). */
+export async function ensureKubernetesEndpoints(
+  client: Client,
+  addresses: readonly string[],
+  port: number,
+): Promise<void> {
+  const metadata = KUBERNETES;
   const ports = [{ name: 'https', port, protocol: 'TCP' }];
   const mirror = { 'endpointslice.kubernetes.io/skip-mirror': 'true' };
   await replace(client, endpoints, {
     metadata: { ...metadata, labels: mirror },
-    subsets: [{ addresses: [{ ip: address }], ports }],
+    subsets: [{ addresses: addresses.map((ip) => ({ ip })), ports }],
   });
   await replace(client, endpointSlices, {
     metadata: { ...metadata, labels: { 'kubernetes.io/service-name': 'kubernetes' } },
-    addressType: address.includes(':') ? 'IPv6' : 'IPv4',
-    endpoints: [{ addresses: [address], conditions: { ready: true } }],
+    addressType: addresses[0]?.includes(':') ? 'IPv6' : 'IPv4',
+    endpoints: addresses.map((address) => ({ addresses: [address], conditions: { ready: true } })),
     ports,
   });
 }

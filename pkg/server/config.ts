@@ -27,6 +27,17 @@ export interface ServerConfig {
   readonly token: string | undefined;
   /** What agents join with; the same as `token` when undefined. */
   readonly agentToken: string | undefined;
+  /** How this server is one of several. */
+  readonly cluster: {
+    /** Keep the data in etcd. */
+    readonly init: boolean;
+    /** A server of the cluster to join: `https://host:port`. */
+    readonly server: string | undefined;
+    /** Make this the only member, then end. */
+    readonly reset: boolean;
+    /** The snapshot to begin from, with `reset`. */
+    readonly restorePath: string | undefined;
+  };
   /** Parts that are not to run. */
   readonly disabled: {
     readonly scheduler: boolean;

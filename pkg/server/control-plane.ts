@@ -16,6 +16,7 @@ import { Connector, type KubeletTls } from '../apiserver/connect/connector.ts';
 import { Discovery } from '../apiserver/http/discovery.ts';
 import { HealthChecks } from '../apiserver/http/health.ts';
 import { OpenApi } from '../apiserver/http/openapi.ts';
+import type { ExtraRoute } from '../apiserver/http/router.ts';
 import { InProcessClient, informerSource } from '../apiserver/in-process-client.ts';
 import { InProcessScales } from '../apiserver/in-process-scale.ts';
 import { KubeletMetrics } from '../apiserver/metrics-api/kubelet-metrics.ts';
@@ -36,6 +37,7 @@ import { versionInfo } from '../base/version.ts';
 import type { ClusterConfig } from '../bootstrap/join-protocol.ts';
 import type { Client } from '../client/client.ts';
 import type { ScaleAccess } from '../client/scale.ts';
+import type { Datastore } from '../datastore/datastore.ts';
 import { openLibsqlDatastore } from '../datastore/libsql/libsql-datastore.ts';
 import type { CertificateManager, Certificates } from '../pki/certificates.ts';
 import { ensureSigningKey } from '../pki/signing-key.ts';
@@ -44,17 +46,23 @@ import type { RegistryAccess } from '../registry/descriptor.ts';
 import type { UserInfo } from '../registry/user-info.ts';
 import { ensureAPIServices } from './api-services.ts';
 import {
+  ensureKubernetesEndpoints,
   ensureKubernetesService,
   ensureMetricsReader,
   ensureNamespaces,
   ensurePriorityClasses,
 } from './bootstrap-objects.ts';
+import { ApiEndpoints } from './cluster/api-endpoints.ts';
 import { joinRoutes } from './join/join-routes.ts';
 import type { JoinTokens } from './join/join-tokens.ts';
 import { JoiningPasses } from './join/joining-passes.ts';
 
 export interface ControlPlaneOptions {
   readonly paths: Paths;
+  /** The datastore of a cluster of several servers; libSQL in the data directory when left out. */
+  readonly shared?: { readonly open: () => Promise<Datastore>; readonly nodeName: string } | undefined;
+  /** Paths beside the API, further to those of joining. */
+  readonly routes?: readonly ExtraRoute[];
   readonly bindAddress: string;
   readonly port: number;
   /** Where members of the cluster reach the API server. */
@@ -107,13 +115,7 @@ export class ControlPlane implements Component {
   async start(signal: AbortSignal): Promise<void> {
     const { paths, clock, log, certificates } = this.#options;
     const [datastore, signingKey] = await Promise.all([
-      openLibsqlDatastore({
-        path: paths.database,
-        nativeDir: paths.native,
-        log: log.child('datastore'),
-        clock,
-        onFatal: this.#options.onFatal,
-      }),
+      this.#options.shared?.open() ?? this.#openLibsql(),
       ensureSigningKey(paths),
     ]);
     this.#closers.push(() => datastore.close());
@@ -180,19 +182,55 @@ export class ControlPlane implements Component {
       ...(this.#options.metricsAPI ? [ensureMetricsReader(own)] : []),
       ensureKubernetesService(own, {
         clusterIP: formatAddress(addressAt(this.#options.serviceCIDR, 1n)),
-        address: this.#options.advertiseAddress,
         port: this.#options.port || DEFAULT_PORT,
       }),
     ]);
-    const expiry = new EventExpiry(own, clock, log.child('event-expiry'));
-    await expiry.start();
-    this.#closers.push(() => expiry.stop());
+    if (this.#options.shared === undefined) {
+      const expiry = this.eventExpiry();
+      await expiry.start(signal);
+      this.#closers.push(() => expiry.stop());
+    }
 
     const server = this.#apiServer(core, authenticator, issuer, passes);
     await server.start();
     this.#closers.push(() => server.stop());
     this.#closers.push(certificates.onChange((renewed) => server.setTls(servingTls(renewed))));
+    await this.#announce(own);
     signal.throwIfAborted();
+  }
+
+  #openLibsql(): Promise<Datastore> {
+    const { paths, clock, log, onFatal } = this.#options;
+    return openLibsqlDatastore({
+      path: paths.database,
+      nativeDir: paths.native,
+      log: log.child('datastore'),
+      clock,
+      onFatal,
+    });
+  }
+
+  /** Makes this server one of the endpoints of `default/kubernetes`. */
+  async #announce(client: Client): Promise<void> {
+    const { advertiseAddress: address, shared, clock, log } = this.#options;
+    const port = this.#options.port || DEFAULT_PORT;
+    if (shared === undefined) return ensureKubernetesEndpoints(client, [address], port);
+    const { nodeName } = shared;
+    const endpoints = new ApiEndpoints({ client, clock, log: log.child('api-endpoints'), nodeName, address, port });
+    await endpoints.start();
+    this.#closers.push(() => endpoints.stop());
+  }
+
+  /** Deletes Events when they are old; one server does it for all. */
+  eventExpiry(): Component {
+    const { clock, log } = this.#options;
+    const expiry = new EventExpiry(this.client(LOOPBACK_USER), clock, log.child('event-expiry'));
+    return {
+      name: 'event-expiry',
+      start: () => expiry.start(),
+      ready: async () => {},
+      stop: () => expiry.stop(),
+    };
   }
 
   /** Enters metrics.k8s.io, answered from what the kubelets say. */
@@ -232,8 +270,8 @@ export class ControlPlane implements Component {
       ]),
       connector: new Connector(core.operations.store, kubeletTls(certificates.current), log.child('connect')),
       version: versionInfo,
-      routes:
-        join === undefined
+      routes: [
+        ...(join === undefined
           ? []
           : joinRoutes({
               ...join,
@@ -241,7 +279,9 @@ export class ControlPlane implements Component {
               caBundle: () => certificates.current.authorities['server-ca'].certificate,
               client: () => this.client(LOOPBACK_USER),
               log: log.child('join'),
-            }),
+            })),
+        ...(this.#options.routes ?? []),
+      ],
       oidc: {
         '/.well-known/openid-configuration': issuer.discoveryDocument(`https://${host}:${port}${jwks}`),
         [jwks]: issuer.keySet(),

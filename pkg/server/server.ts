@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { nodeComponents } from '../agent/agent.ts';
 import { processLog, runParts } from '../agent/run-process.ts';
 import {
@@ -8,7 +9,7 @@ import {
   serviceAccountUsername,
 } from '../apiserver/authn/user.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
-import type { Component, Supervisor } from '../base/component.ts';
+import { type Component, type Supervisor, together } from '../base/component.ts';
 import { addressAt, formatAddress, parseCIDR } from '../base/ip.ts';
 import { errorText, type Logger } from '../base/log.ts';
 import { type Paths, pathsFor } from '../base/paths.ts';
@@ -16,13 +17,21 @@ import { VERSION } from '../base/version.ts';
 import type { ClusterConfig } from '../bootstrap/join-protocol.ts';
 import { writeKubeconfig } from '../bootstrap/kubeconfig.ts';
 import { createEventRecorder } from '../client/events.ts';
+import { LeaderElection } from '../client/leader-election.ts';
 import { createControllerManager } from '../controllers/manager.ts';
+import type { EtcdMember } from '../etcd/member.ts';
 import { detectNodeAddress } from '../host/node-address.ts';
 import type { KubeletTls } from '../kubelet/server.ts';
 import { ensureDnsService } from '../network/dns/dns-service.ts';
 import { CertificateManager, type Certificates } from '../pki/certificates.ts';
 import type { UserInfo } from '../registry/user-info.ts';
 import { createScheduler } from '../scheduler/scheduler.ts';
+import { bootstrapRoute } from './cluster/bootstrap-route.ts';
+import { prepareDatastore } from './cluster/choose-datastore.ts';
+import { criticalSettings } from './cluster/critical-settings.ts';
+import { memberNote } from './cluster/member-note.ts';
+import { MemberWatch } from './cluster/member-watch.ts';
+import { clientURLsOf, startEtcd } from './cluster/start-etcd.ts';
 import type { ServerConfig } from './config.ts';
 import { ControlPlane } from './control-plane.ts';
 import { JoinTokens } from './join/join-tokens.ts';
@@ -49,6 +58,7 @@ async function startServer(
   if (serviceCIDR === undefined) throw new TypeError(`not a CIDR: ${config.serviceCIDR}`);
   const nodeIP = config.node.ip ?? detectNodeAddress() ?? '127.0.0.1';
   const advertiseAddress = config.advertiseAddress ?? nodeIP;
+  const choice = await prepareDatastore({ config, paths, clock, log, signal: supervisor.signal });
   const certificates = new CertificateManager({
     paths,
     subject: {
@@ -68,8 +78,20 @@ async function startServer(
     agentToken: config.agentToken,
     caBundle: certificates.current.authorities['server-ca'].certificate,
   });
+  const etcd =
+    choice.kind === 'etcd'
+      ? await startEtcd(choice, { config, paths, nodeIP, supervisor, clock, log, onFatal })
+      : undefined;
   const controlPlane = new ControlPlane({
     paths,
+    shared: etcd && { open: etcd.open, nodeName: config.node.name },
+    routes: [
+      bootstrapRoute({
+        paths,
+        critical: criticalSettings(config),
+        etcd: () => etcd?.member.members().then((members) => clientURLsOf(members)),
+      }),
+    ],
     bindAddress: config.bindAddress,
     port: config.httpsListenPort,
     advertiseAddress,
@@ -91,10 +113,14 @@ async function startServer(
   if (!config.disabled.clusterDNS) await announceDns(shared);
   if (!config.disabled.controllerManager) {
     await ensureLocalStorage(controlPlane.client(LOOPBACK_USER), !config.disabled.localStorage);
-    await supervisor.start(controllerManager(shared, certificates));
   }
-  if (!config.disabled.scheduler) await supervisor.start(scheduler(shared));
+  for (const component of leading(shared, certificates, etcd?.member)) await supervisor.start(component);
   if (!config.disabled.agent) {
+    if (etcd !== undefined) {
+      const client = controlPlane.client(LOOPBACK_USER);
+      const { memberName } = etcd.member;
+      await supervisor.start(memberNote({ client, nodeName: config.node.name, memberName, clock, log }));
+    }
     for (const component of node(shared, paths, nodeIP, certificates)) await supervisor.start(component);
   }
 }
@@ -121,6 +147,32 @@ async function announceDns({ controlPlane, config, log }: SharedParts): Promise<
   } catch (error) {
     log.error('the Service kube-system/kube-dns could not be made', { error: errorText(error) });
   }
+}
+
+/** What one server does for the whole cluster: this one, or in a cluster of several the one that is elected. */
+function leading(shared: SharedParts, certificates: CertificateManager, member: EtcdMember | undefined): Component[] {
+  const { config, controlPlane, clock, log } = shared;
+  const { controllerManager: noControllers, scheduler: noScheduler } = config.disabled;
+  if (member === undefined) {
+    return [
+      ...(noControllers ? [] : [controllerManager(shared, certificates)]),
+      ...(noScheduler ? [] : [scheduler(shared)]),
+    ];
+  }
+  const client = controlPlane.client(LOOPBACK_USER);
+  const identity = `${config.node.name}_${randomUUID()}`;
+  const elected = (lease: string, lead: () => Component): Component =>
+    new LeaderElection({ client, clock, log: log.child('leader-election'), lease, identity, lead });
+  const controllers = (): Component =>
+    together('controllers', [
+      controlPlane.eventExpiry(),
+      new MemberWatch({ client, member, clock, log: log.child('etcd') }),
+      ...(noControllers ? [] : [controllerManager(shared, certificates)]),
+    ]);
+  return [
+    elected('kube-controller-manager', controllers),
+    ...(noScheduler ? [] : [elected('kube-scheduler', () => scheduler(shared))]),
+  ];
 }
 
 interface SharedParts {

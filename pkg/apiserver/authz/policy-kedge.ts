@@ -8,6 +8,13 @@ export const KEDGE_CLUSTER_ROLES: readonly RoleFacts[] = [
     rules: [{ verbs: ['get', 'post'], nonResourceURLs: ['/v1-kedge/config', '/v1-kedge/join'] }],
   },
   {
+    // What makes a server of a machine: the cluster's keys.
+    name: 'system:kedge:server',
+    rules: [
+      { verbs: ['get', 'post', 'delete'], nonResourceURLs: ['/v1-kedge/server-bootstrap', '/v1-kedge/snapshots'] },
+    ],
+  },
+  {
     // What a node's proxy, DNS and overlay network read beside what a kubelet may.
     name: 'system:kedge:node',
     rules: [
@@ -25,6 +32,7 @@ export const KEDGE_CLUSTER_ROLES: readonly RoleFacts[] = [
 
 /** Groups of machines: those with a token, those that were given a name, and those that are nodes. */
 const BOOTSTRAPPERS = 'system:bootstrappers';
+const SERVERS = 'system:bootstrappers:kedge:server';
 const JOINING = 'system:bootstrappers:kedge:joining';
 const NODES = 'system:nodes';
 
@@ -41,6 +49,7 @@ interface KedgeBinding {
 /** Bindings of kedge's own across the cluster. */
 export const KEDGE_CLUSTER_BINDINGS: readonly KedgeBinding[] = [
   { name: 'system:kedge:join', role: 'system:kedge:join', groups: [BOOTSTRAPPERS] },
+  { name: 'system:kedge:server', role: 'system:kedge:server', groups: [SERVERS] },
   { name: 'system:kedge:node', role: 'system:kedge:node', groups: [NODES] },
   { name: 'system:kedge:node-bootstrapper', role: 'system:node-bootstrapper', groups: [JOINING] },
   { name: 'system:kedge:nodeclient', role: `${CSR}:nodeclient`, groups: [JOINING] },

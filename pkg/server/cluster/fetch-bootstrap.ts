@@ -1,0 +1,93 @@
+import { request } from 'node:https';
+import { type Clock, sleep } from '../../base/clock.ts';
+import { OperatorError } from '../../base/component.ts';
+import { errorText, type Logger } from '../../base/log.ts';
+import { fetchPinnedCa, UnansweredError } from '../../bootstrap/ca-pin.ts';
+import { parseJoinToken } from '../../bootstrap/join-token.ts';
+import {
+  SERVER_BOOTSTRAP_PATH,
+  type ServerBootstrap,
+  serverBootstrapSchema,
+} from '../../bootstrap/server-bootstrap.ts';
+
+export interface FetchBootstrapOptions {
+  /** `https://host:port` */
+  readonly server: string;
+  readonly token: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+}
+
+const RETRY_MS = 3_000;
+const TIMEOUT_MS = 20_000;
+const MOST_BYTES = 4 * 1024 * 1024;
+const REMEDY = 'give the line in server/token in the data directory of a server';
+
+/**
+ * What a further server needs of its cluster, over a connection that the token's hash vouches for. Waits for a server
+ * that is not there yet. Throws OperatorError when the server refuses.
+ */
+export async function fetchBootstrap(options: FetchBootstrapOptions): Promise<ServerBootstrap> {
+  const { server, clock, log, signal } = options;
+  const token = parseJoinToken(options.token);
+  if (token.user !== undefined && token.user !== 'server') {
+    throw new OperatorError(`the token is for agents: ${REMEDY}`);
+  }
+  for (;;) {
+    try {
+      const ca = await fetchPinnedCa({ server, token, signal });
+      return await get({ server, ca, secret: token.secret, signal });
+    } catch (error) {
+      if (!(error instanceof UnansweredError)) throw error;
+      log.warn('the cluster does not answer yet, trying again', { server, error: errorText(error) });
+      await sleep(clock, RETRY_MS, signal);
+      signal.throwIfAborted();
+    }
+  }
+}
+
+interface Where {
+  readonly server: string;
+  readonly ca: string;
+  readonly secret: string;
+  readonly signal: AbortSignal;
+}
+
+async function get({ server, ca, secret, signal }: Where): Promise<ServerBootstrap> {
+  const headers = { authorization: `Bearer server:${secret}` };
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
+  const answer = await new Promise<{ code: number; body: string }>((resolve, reject) => {
+    const fail = (error: Error): void =>
+      reject(new UnansweredError(`cannot reach ${server} (${errorText(error)}): check address, port and firewall`));
+    const url = new URL(SERVER_BOOTSTRAP_PATH, server);
+    const sent = request(url, { headers, ca, agent: false, signal: limit }, (response) => {
+      const chunks: Buffer[] = [];
+      let bytes = 0;
+      response.on('data', (chunk: Buffer) => {
+        bytes += chunk.length;
+        if (bytes > MOST_BYTES) sent.destroy(new Error(`more than ${MOST_BYTES} bytes`));
+        else chunks.push(chunk);
+      });
+      response.on('error', fail);
+      response.on('end', () =>
+        resolve({ code: response.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8') }),
+      );
+    });
+    sent.on('error', fail);
+    sent.end();
+  });
+  if (answer.code === 401) throw new OperatorError(`${server} does not know the token: ${REMEDY}`);
+  if (answer.code === 403) throw new OperatorError(`${server} does not let this token make a server: ${REMEDY}`);
+  if (answer.code >= 500) throw new UnansweredError(`${server} answers ${answer.code}: it is not ready yet`);
+  if (answer.code !== 200) {
+    throw new OperatorError(
+      `${server} answers ${answer.code} to a server that joins: run the same version on all servers`,
+    );
+  }
+  const parsed = serverBootstrapSchema.safeParse(JSON.parse(answer.body));
+  if (!parsed.success) {
+    throw new OperatorError(`${server} does not speak as this kedge does: run the same version on all servers`);
+  }
+  return parsed.data;
+}
