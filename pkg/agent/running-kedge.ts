@@ -1,6 +1,6 @@
 import { readlink } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { type Clock, sleep } from '../base/clock.ts';
+import { type Clock, holdProcess, sleep } from '../base/clock.ts';
 import { DEFAULT_DATA_DIR } from '../base/paths.ts';
 import { listProcesses, readArguments, readEnvironment, sendSignal } from '../host/processes.ts';
 
@@ -48,7 +48,11 @@ export async function findRunningKedges(): Promise<RunningKedge[]> {
 }
 
 /** Asks the kedges of `dataDir` to end, and kills those that do not. Their Pods run on. */
-export async function endRunningKedges(dataDir: string, clock: Clock): Promise<void> {
+export function endRunningKedges(dataDir: string, clock: Clock): Promise<void> {
+  return holdProcess(() => endKedges(dataDir, clock));
+}
+
+async function endKedges(dataDir: string, clock: Clock): Promise<void> {
   const limit = clock.now() + STOP_TIMEOUT;
   let isAsked = false;
   for (;;) {

@@ -24,14 +24,16 @@ export async function removePodLogs(dataDir: string): Promise<void> {
 
 /**
  * Deletes a folder of kedge's own. What is mounted below may be somebody's data: then nothing is deleted and
- * OperatorError names the mounts.
+ * OperatorError names the mounts. A folder that is itself a mount, say of a bigger disk, is emptied.
  */
 export async function removeData(folder: string): Promise<void> {
   const mounts = mountsBelow(await readMounts(), folder);
   if (mounts.length > 0) {
     throw new OperatorError(`${mounts.join(', ')} still mounted: unmount it, then delete ${folder}`);
   }
-  await rm(folder, { recursive: true, force: true });
+  const isMountPoint = (await readMounts()).some(({ mountPoint }) => mountPoint === folder);
+  if (!isMountPoint) await rm(folder, { recursive: true, force: true });
+  else for (const name of await namesIn(folder)) await rm(join(folder, name), { recursive: true, force: true });
 }
 
 /** What install.sh has put beside `program`, itself included; empty when it was not install.sh that put it there. */
@@ -52,6 +54,12 @@ async function namesIn(folder: string): Promise<string[]> {
   return existsSync(folder) ? await readdir(folder) : [];
 }
 
+/** A folder that holds something, or that something is mounted on, stays. */
 async function removeIfEmpty(folder: string): Promise<void> {
-  if ((await namesIn(folder)).length === 0 && existsSync(folder)) await rmdir(folder);
+  try {
+    await rmdir(folder);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    if (!['ENOENT', 'ENOTEMPTY', 'EBUSY'].includes(code)) throw error;
+  }
 }
