@@ -21,7 +21,7 @@ export interface Flag {
 }
 
 /** Where every kedge finds and leaves its things. */
-const PLACE_FLAGS = [
+export const PLACE_FLAGS = [
   {
     name: 'config',
     short: 'c',

@@ -1,19 +1,23 @@
 import { OperatorError } from '../../pkg/base/component.ts';
 import { createLogger, type Logger } from '../../pkg/base/log.ts';
-import { type Flag, SERVER_FLAGS } from './flags.ts';
+import { AGENT_FLAGS, type Flag, PLACE_FLAGS, SERVER_FLAGS } from './flags.ts';
 import { collectSettings } from './settings.ts';
 
-/** The settings of commands that look after a machine. */
-export const MACHINE_FLAGS = SERVER_FLAGS.filter(
-  ({ name }) => name === 'config' || name === 'data-dir',
-) satisfies readonly Flag[];
+/** The settings of commands that look after a machine, server or agent. */
+export const MACHINE_FLAGS: readonly Flag[] = PLACE_FLAGS.filter(({ name }) => name !== 'debug');
+
+/** What a config file on such a machine may hold. */
+const ALL_FLAGS: readonly Flag[] = [
+  ...SERVER_FLAGS,
+  ...AGENT_FLAGS.filter(({ name }) => !SERVER_FLAGS.some((flag) => flag.name === name)),
+];
 
 /** One setting of this machine's kedge by flag, variable, config file or default. */
 export function machineSetting(
   name: 'data-dir' | 'write-kubeconfig',
   given: ReadonlyMap<string, readonly string[]> = new Map(),
 ): string {
-  const settings = collectSettings(SERVER_FLAGS, { commandLine: given, env: process.env });
+  const settings = collectSettings(ALL_FLAGS, { commandLine: given, env: process.env });
   return settings.get(name)?.values.at(-1) ?? '';
 }
 

@@ -15,6 +15,9 @@ export interface Paths {
   readonly token: string;
   readonly agentToken: string;
   readonly nodeToken: string;
+  /** Server: manifests found here are applied; and what is known of those that were. */
+  readonly manifests: string;
+  readonly manifestsState: string;
   /** Node: everything of the agent. */
   readonly agent: string;
   /** Node: what it knows of its cluster. */
@@ -61,6 +64,8 @@ export function pathsFor(dataDir: string): Paths {
     token: join(dataDir, 'server', 'token'),
     agentToken: join(dataDir, 'server', 'agent-token'),
     nodeToken: join(dataDir, 'server', 'node-token'),
+    manifests: join(dataDir, 'server', 'manifests'),
+    manifestsState: join(dataDir, 'server', 'manifests.json'),
     agent,
     membership: join(agent, 'cluster.json'),
     nodePassword: NODE_PASSWORD_FILE,

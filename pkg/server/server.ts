@@ -36,6 +36,7 @@ import type { ServerConfig } from './config.ts';
 import { ControlPlane } from './control-plane.ts';
 import { JoinTokens } from './join/join-tokens.ts';
 import { ensureLocalStorage, NodeFolders } from './local-storage.ts';
+import { Manifests } from './manifests/manifests.ts';
 import { namespacedResources, objectMetadata } from './object-metadata.ts';
 import { preflight } from './preflight.ts';
 
@@ -115,6 +116,7 @@ async function startServer(
     await ensureLocalStorage(controlPlane.client(LOOPBACK_USER), !config.disabled.localStorage);
   }
   for (const component of leading(shared, certificates, etcd?.member)) await supervisor.start(component);
+  await supervisor.start(manifests(shared, paths));
   if (!config.disabled.agent) {
     if (etcd !== undefined) {
       const client = controlPlane.client(LOOPBACK_USER);
@@ -246,6 +248,21 @@ export function scheduler({ supervisor, controlPlane, clock, log }: Omit<SharedP
   const component = 'default-scheduler';
   const recorder = createEventRecorder({ client, clock, log, component, signal: supervisor.signal });
   return createScheduler({ client, clock, log: log.child('scheduler'), recorder });
+}
+
+/** What applies the manifests that the operator puts into the data directory. */
+function manifests({ supervisor, controlPlane, clock, log }: SharedParts, paths: Paths): Component {
+  const client = controlPlane.client(LOOPBACK_USER);
+  const { registry } = controlPlane.core;
+  return new Manifests({
+    folder: paths.manifests,
+    stateFile: paths.manifestsState,
+    client,
+    resources: () => Array.from(registry.all(), ({ type }) => type),
+    recorder: createEventRecorder({ client, clock, log, component: 'deploy', signal: supervisor.signal }),
+    clock,
+    log,
+  });
 }
 
 /** The node beside the control plane. */
