@@ -37,6 +37,7 @@ import { createReplicaSetController, createReplicationController } from './repli
 import { createResourceQuotaController } from './resourcequota/resourcequota.ts';
 import { createRootCAPublisher } from './root-ca.ts';
 import { createServiceAccountController } from './serviceaccount.ts';
+import { createServiceLBController, type ServiceLBOptions } from './servicelb/servicelb.ts';
 import { createStatefulSetController } from './statefulset/statefulset.ts';
 import { createClaimProtectionController, createVolumeProtectionController } from './storage-protection.ts';
 import { createTTLAfterFinishedController } from './ttl-after-finished.ts';
@@ -61,6 +62,8 @@ export interface ControllerManagerOptions {
   readonly certificates?: ApproverOptions & SignerOptions;
   /** The metadata of all objects, for the garbage collector. */
   readonly metadata: MetadataSource;
+  /** Gives LoadBalancer Services the nodes' addresses; nobody does when left out. */
+  readonly serviceLB?: ServiceLBOptions | undefined;
   /** The class `local-path`; undefined when it is disabled. */
   readonly localPath: LocalPathOptions | undefined;
   /** Every resource that is namespaced and can be listed and deleted, custom ones included. */
@@ -99,6 +102,9 @@ export function createControllerManager(options: ControllerManagerOptions): Comp
       as('horizontal-pod-autoscaler'),
       options.scalesFor('horizontal-pod-autoscaler'),
     ),
+    ...(options.serviceLB === undefined
+      ? []
+      : [createServiceLBController(as('service-lb-controller', 'service-controller'), options.serviceLB)]),
     createResourceQuotaController(as('resourcequota-controller'), options),
     createEndpointSliceController(as('endpoint-slice-controller', 'endpointslice-controller')),
     createEndpointSliceMirroringController(

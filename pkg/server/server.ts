@@ -12,7 +12,7 @@ import { type Clock, systemClock } from '../base/clock.ts';
 import { type Component, type Supervisor, together } from '../base/component.ts';
 import { addressAt, formatAddress, parseCIDR } from '../base/ip.ts';
 import { errorText, type Logger } from '../base/log.ts';
-import { type Paths, pathsFor } from '../base/paths.ts';
+import { type Paths, PORTS, pathsFor } from '../base/paths.ts';
 import { VERSION } from '../base/version.ts';
 import type { ClusterConfig } from '../bootstrap/join-protocol.ts';
 import { writeKubeconfig } from '../bootstrap/kubeconfig.ts';
@@ -186,8 +186,9 @@ interface SharedParts {
 }
 
 /** What controllers have to know of the settings. */
-export interface ControllerConfig extends Pick<ServerConfig, 'clusterCIDR' | 'serviceCIDR' | 'localStoragePath'> {
-  readonly disabled: Pick<ServerConfig['disabled'], 'localStorage'>;
+export interface ControllerConfig
+  extends Pick<ServerConfig, 'clusterCIDR' | 'serviceCIDR' | 'localStoragePath' | 'httpsListenPort'> {
+  readonly disabled: Pick<ServerConfig['disabled'], 'localStorage' | 'serviceLB' | 'kubeProxy'>;
 }
 
 /** The controllers of this server, each with its own rights; `folders` reaches the disks of nodes. */
@@ -235,6 +236,11 @@ export function controllerManager(
       },
     },
     metadata: objectMetadata(store, registry),
+    // Addresses at which no proxy answers would be of no use.
+    serviceLB:
+      config.disabled.serviceLB || config.disabled.kubeProxy
+        ? undefined
+        : { reservedPorts: [config.httpsListenPort, PORTS.kubelet] },
     localPath: config.disabled.localStorage
       ? undefined
       : { root: config.localStoragePath, removeFolder: (node, path) => folders.remove(node, path) },

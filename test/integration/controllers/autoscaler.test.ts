@@ -131,8 +131,11 @@ test('average values, single containers, and metrics nobody serves', async () =>
     containerResource: { name: 'cpu', container: 'c', target: { type: 'AverageValue', averageValue: '60m' } },
   });
   await until('more replicas', async () => ((await replicas('average')) ?? 0) >= 3 || undefined, 15_000);
-  const { status } = await autoscaler('average');
-  assert.equal(status.currentMetrics?.[0]?.containerResource?.current.averageValue, '90m');
+  const current = await until(
+    'current metrics',
+    async () => (await autoscaler('average')).status.currentMetrics?.[0]?.containerResource?.current,
+  );
+  assert.equal(current.averageValue, '90m');
   await workload('foreign', {
     type: 'Pods',
     pods: { metric: { name: 'requests' }, target: { type: 'AverageValue', averageValue: '5' } },

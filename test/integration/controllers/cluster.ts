@@ -12,7 +12,7 @@ import { type Clock, systemClock } from '../../../pkg/base/clock.ts';
 import { Supervisor } from '../../../pkg/base/component.ts';
 import { parseCIDR } from '../../../pkg/base/ip.ts';
 import { createLogger } from '../../../pkg/base/log.ts';
-import { pathsFor } from '../../../pkg/base/paths.ts';
+import { PORTS, pathsFor } from '../../../pkg/base/paths.ts';
 import type { Client } from '../../../pkg/client/client.ts';
 import { CertificateManager } from '../../../pkg/pki/certificates.ts';
 import type { Descriptor } from '../../../pkg/registry/descriptor.ts';
@@ -78,7 +78,8 @@ export async function startCluster(clock: Clock = systemClock): Promise<Cluster>
     clusterCIDR: '10.42.0.0/16',
     serviceCIDR: '10.43.0.0/16',
     localStoragePath: '/var/lib/kedge/storage',
-    disabled: { localStorage: false },
+    httpsListenPort: PORTS.apiserver,
+    disabled: { localStorage: false, serviceLB: false, kubeProxy: false },
   };
   const client = controlPlane.client(LOOPBACK_USER);
   await ensureLocalStorage(client, true);
