@@ -1,7 +1,5 @@
 import { apiVersionOf } from '../../api/types.ts';
-import { fieldError } from '../../apimachinery/field-error.ts';
 import { type StatusError, statusErrors } from '../../apimachinery/status-error.ts';
-import { CompactedError } from '../../datastore/datastore.ts';
 import type { Descriptor } from '../../registry/descriptor.ts';
 import { type Exchange, sendDocument } from '../http/exchange.ts';
 import { negotiate, PROTOBUF_TYPE, type Representation, type Transform } from '../http/negotiate.ts';
@@ -17,9 +15,10 @@ import {
 import { type ListOptions, parseListOptions } from '../http/request-options.ts';
 import { computedObject, computedObjects } from '../operations/computed-objects.ts';
 import { type ResourceOperations, storageType } from '../operations/resource-operations.ts';
+import { checkVersion, readPage } from '../storage/list.ts';
 import { Selection } from '../storage/selection.ts';
 import { objectKey, resourcePrefix } from '../storage/store.ts';
-import { StoredObject } from '../storage/stored-object.ts';
+import type { StoredObject } from '../storage/stored-object.ts';
 
 /** GET of one object. */
 export async function handleGet(
@@ -32,7 +31,7 @@ export async function handleGet(
     sendObject(exchange, descriptor, await computedObject(descriptor, exchange.info.name, namespace), 200);
     return;
   }
-  checkVersion(exchange.query.get('resourceVersion') ?? undefined, operations);
+  checkVersion(exchange.query.get('resourceVersion') ?? undefined, operations.store);
   const stored = operations.get({ descriptor, namespace }, exchange.info.name);
   sendObject(exchange, descriptor, stored, 200);
 }
@@ -98,7 +97,7 @@ export async function handleList(
   const { namespace } = exchange.info;
   const page =
     descriptor.computed === undefined
-      ? await readPage(descriptor, namespace, selection, options, operations)
+      ? await readCollection(descriptor, namespace, selection, options, operations)
       : { items: await computedObjects(descriptor, namespace || undefined, selection), metadata: {} };
   sendList(exchange, descriptor, page, representation);
 }
@@ -133,13 +132,8 @@ export interface Page {
   readonly metadata: ListMetadata;
 }
 
-interface ContinueToken {
-  readonly rv: number;
-  readonly start: string;
-}
-
-/** Reads one page of a list: the present from memory, the past from the datastore. */
-export async function readPage(
+/** Reads one page of a collection. */
+export async function readCollection(
   descriptor: Descriptor,
   namespace: string,
   selection: Selection,
@@ -147,85 +141,17 @@ export async function readPage(
   operations: ResourceOperations,
 ): Promise<Page> {
   const type = storageType(descriptor);
-  const prefix = namespace === '' || !type.namespaced ? resourcePrefix(type) : `${resourcePrefix(type)}${namespace}/`;
-  const version = checkVersion(options.resourceVersion, operations);
-  if (options.continueToken !== undefined && version !== undefined && version !== 0) {
-    throw statusErrors.badRequest('specifying resource version is not allowed when using continue');
-  }
-  const token = options.continueToken === undefined ? undefined : decodeToken(options.continueToken);
-  const exact =
-    options.resourceVersionMatch === 'Exact' ||
-    (options.limit > 0 && version !== undefined && version > 0 && options.resourceVersionMatch === undefined);
-  const revision = token?.rv ?? (exact ? version : undefined) ?? operations.store.revision;
-  const after = token === undefined ? '' : `${prefix}${token.start}`;
-  const cache = operations.store.cache(type);
-  const unchanged = cache.lastRevision <= revision;
+  const inNamespace = namespace !== '' && type.namespaced;
+  const prefix = inNamespace ? `${resourcePrefix(type)}${namespace}/` : resourcePrefix(type);
   const name = selection.fields.exactMatch('metadata.name');
-  let all: readonly StoredObject[];
-  if (unchanged && name !== undefined && namespace !== '') {
-    const one = cache.get(objectKey(type, name, namespace));
-    all = one === undefined ? [] : [one];
-  } else {
-    all = unchanged ? cache.list(prefix) : await listPast(operations, prefix, revision);
-  }
-  const matching = all.filter((stored) => stored.key > after && selection.matches(stored));
-  const limit = options.limit > 0 ? options.limit : matching.length;
-  const items = matching.slice(0, limit);
-  const last = items.at(-1);
-  const resourceVersion = String(revision);
-  if (matching.length <= limit || last === undefined) return { items, metadata: { resourceVersion } };
-  const next: ContinueToken = { rv: revision, start: last.key.slice(prefix.length) };
+  const onlyKey =
+    name !== undefined && (inNamespace || !type.namespaced) ? objectKey(type, name, namespace) : undefined;
+  const request = { prefix, selection, onlyKey, ...options };
+  const page = await readPage(operations.store, operations.store.cache(type), request);
   const metadata: ListMetadata = {
-    resourceVersion,
-    continue: Buffer.from(JSON.stringify({ v: 'meta.k8s.io/v1', ...next })).toString('base64url'),
-    ...(selection.isEverything ? { remainingItemCount: matching.length - limit } : {}),
+    resourceVersion: String(page.revision),
+    ...(page.continue !== undefined && { continue: page.continue }),
+    ...(page.remaining !== undefined && { remainingItemCount: page.remaining }),
   };
-  return { items, metadata };
-}
-
-async function listPast(operations: ResourceOperations, prefix: string, revision: number): Promise<StoredObject[]> {
-  try {
-    const { kvs } = await operations.store.datastore.list(prefix, { revision });
-    return kvs.map((kv) => new StoredObject(kv));
-  } catch (error) {
-    if (!(error instanceof CompactedError)) throw error;
-    throw statusErrors.expired(
-      'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.',
-    );
-  }
-}
-
-function decodeToken(text: string): ContinueToken {
-  let token: unknown;
-  try {
-    token = JSON.parse(Buffer.from(text, 'base64url').toString('utf8'));
-  } catch {
-    throw statusErrors.badRequest(
-      "invalid continue token: continue key is not valid: invalid character 'i' looking for beginning of value",
-    );
-  }
-  const { rv, start } = (token ?? {}) as Partial<ContinueToken>;
-  if (typeof rv !== 'number' || !Number.isSafeInteger(rv) || typeof start !== 'string') {
-    throw statusErrors.badRequest(
-      'continue key is not valid: incorrect encoded start resourceVersion (version meta.k8s.io/v1)',
-    );
-  }
-  return { rv, start };
-}
-
-/** The revision a resourceVersion names; throws when it is malformed or lies in the future. */
-export function checkVersion(text: string | undefined, operations: ResourceOperations): number | undefined {
-  if (text === undefined || text === '') return undefined;
-  if (!/^\d+$/.test(text)) {
-    const error = fieldError.invalid(
-      'resourceVersion',
-      text,
-      `strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`,
-    );
-    throw statusErrors.unclassified(`${error.field}: ${error.body}`);
-  }
-  const version = Number(text);
-  const current = operations.store.revision;
-  if (version > current) throw statusErrors.tooLargeResourceVersion(text, current);
-  return version;
+  return { items: page.items, metadata };
 }

@@ -7,16 +7,19 @@ import { negotiateStream } from '../http/negotiate.ts';
 import { parseListOptions } from '../http/request-options.ts';
 import { warningHeaders } from '../http/warnings.ts';
 import { type ResourceOperations, storageType } from '../operations/resource-operations.ts';
+import { checkVersion } from '../storage/list.ts';
 import { Selection } from '../storage/selection.ts';
 import { resourcePrefix } from '../storage/store.ts';
 import { startWatch } from '../storage/watch.ts';
-import { checkVersion, rowObject } from './read.ts';
+import { rowObject } from './read.ts';
 import { watchEncoding } from './watch-encoding.ts';
 import { WatchWriter } from './watch-writer.ts';
 
 /** What may wait unsent for one watcher; a slower one is cut off and has to come back with its last version. */
 const WATCHER_LIMIT_BYTES = 8 * 1024 * 1024;
 const BOOKMARK_INTERVAL_MS = 60_000;
+/** How long before the end of a watch the last bookmark is sent. */
+const LAST_BOOKMARK_MS = 2000;
 /** Without timeoutSeconds (or with 0) a watch ends after 30 to 60 minutes, spread so that clients do not return together. */
 const SHORTEST_WATCH_MS = 30 * 60_000;
 
@@ -33,7 +36,7 @@ export async function handleWatch(
   const representation = negotiateStream(exchange.request.headers.accept, descriptor.custom);
   const byName = info.watchPrefix && info.name !== '' ? `metadata.name=${info.name}` : undefined;
   const selection = Selection.parse(descriptor, options.labelSelector, byName ?? options.fieldSelector);
-  const version = checkVersion(options.resourceVersion, operations);
+  const version = checkVersion(options.resourceVersion, operations.store);
   const initial = options.sendInitialEvents ?? (version === undefined || version === 0);
   const encoding = watchEncoding(
     descriptor,
@@ -86,12 +89,19 @@ export async function handleWatch(
   }
   const timeout = options.timeoutSeconds ? options.timeoutSeconds * 1000 : SHORTEST_WATCH_MS * (1 + Math.random());
   const cancelTimeout = clock.setTimeout(() => end.abort(), timeout);
+  const ends = clock.now() + timeout;
   let cancelBookmark = (): void => {};
   const nextBookmark = (): void => {
-    cancelBookmark = clock.setTimeout(() => {
-      bookmark(false);
-      nextBookmark();
-    }, BOOKMARK_INTERVAL_MS);
+    // The last one comes shortly before the end, so that the client goes on from there.
+    const left = ends - LAST_BOOKMARK_MS - clock.now();
+    if (left <= 0) return;
+    cancelBookmark = clock.setTimeout(
+      () => {
+        bookmark(false);
+        nextBookmark();
+      },
+      Math.min(BOOKMARK_INTERVAL_MS, left),
+    );
   };
   if (options.allowWatchBookmarks) nextBookmark();
   await new Promise<void>((resolve) => {

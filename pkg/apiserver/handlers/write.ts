@@ -37,7 +37,7 @@ import type { WriteRequest } from '../operations/options.ts';
 import type { ResourceOperations, Target } from '../operations/resource-operations.ts';
 import { Selection } from '../storage/selection.ts';
 import { upstreamStorageKey } from '../storage/upstream-key.ts';
-import { readPage, sendList, sendObject } from './read.ts';
+import { readCollection, sendList, sendObject } from './read.ts';
 
 /** The options every write shares, from the query and the request. */
 export function writeRequest(exchange: Exchange, options: WriteOptions): WriteRequest {
@@ -347,7 +347,7 @@ export async function handleDeleteCollection(
   const representation = negotiate(exchange.request.headers.accept, descriptor.custom);
   const selection = Selection.parse(descriptor, listOptions.labelSelector, listOptions.fieldSelector);
   const options = await deleteOptions(exchange);
-  const page = await readPage(descriptor, exchange.info.namespace, selection, listOptions, operations);
+  const page = await readCollection(descriptor, exchange.info.namespace, selection, listOptions, operations);
   const target = { descriptor, namespace: undefined };
   const items = [];
   for (const stored of page.items) {

@@ -59,14 +59,15 @@ export class ResourceCache<T extends KubeObject = KubeObject> {
     return this.#objects.get(key);
   }
 
-  /** The objects whose key starts with `prefix`, in key order. */
-  list(prefix: string = this.prefix): StoredObject<T>[] {
+  /** The objects whose key starts with `prefix` and comes after `after`, in key order. */
+  list(prefix: string = this.prefix, after = ''): StoredObject<T>[] {
     this.#sortedKeys ??= [...this.#objects.keys()].sort();
     const keys = this.#sortedKeys;
     const found: StoredObject<T>[] = [];
-    for (let at = lowerBound(keys, prefix); at < keys.length; at++) {
+    for (let at = lowerBound(keys, after > prefix ? after : prefix); at < keys.length; at++) {
       const key = keys[at];
       if (key === undefined || !key.startsWith(prefix)) break;
+      if (key === after) continue;
       const stored = this.#objects.get(key);
       if (stored !== undefined) found.push(stored);
     }
