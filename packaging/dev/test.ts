@@ -3,6 +3,7 @@ import { buildExecutable } from '../build/executable.ts';
 import { isArch } from '../build/platform.ts';
 import { ensurePackages } from './lib/apt.ts';
 import { CHECK_STAGES } from './lib/check-stages.ts';
+import { ensureEtcd } from './lib/etcd.ts';
 import { ensureGenerated } from './lib/generated.ts';
 import { ensureKubectl } from './lib/kubectl.ts';
 import { hasPrivateHosts, runOnPrivateHosts } from './lib/private-host/test-lanes.ts';
@@ -62,6 +63,7 @@ async function prepareMachine(): Promise<void> {
   await ensurePackages('runtime', 'build', 'test', 'ipvs');
   await ensureKubectl();
   await ensureUserModeLinux();
+  await ensureEtcd();
 }
 
 async function build(): Promise<void> {

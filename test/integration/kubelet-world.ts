@@ -101,7 +101,7 @@ export class KubeletWorld {
       paths,
       bindAddress: '127.0.0.1',
       port: await freePort(),
-      advertiseAddress: '127.0.0.1',
+      advertiseAddress: '192.0.2.1',
       serviceCIDR,
       nodePorts: { first: 30000, last: 32767 },
       metricsAPI: false,

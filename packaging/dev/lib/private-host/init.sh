@@ -5,7 +5,8 @@
 set -eu
 hostname "$1"
 shift
-hierarchies=$(awk '$3 == "cgroup" { print $2 ":" $4 }' /proc/mounts)
+# A host within a host sees the mounts of both.
+hierarchies=$(awk '$3 == "cgroup" { print $2 ":" $4 }' /proc/mounts | sort -u)
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t tmpfs -o mode=755 tmpfs /sys/fs/cgroup
