@@ -37,6 +37,17 @@ export class NftTableKeeper {
     return script.length;
   }
 
+  /** Whether the kernel has a table of this name. */
+  async exists(): Promise<boolean> {
+    const tables = await this.#run(['nft', 'list', 'tables', this.#family]);
+    return tables.split('\n').includes(`table ${this.#family} ${this.#name}`);
+  }
+
+  /** Makes the next `apply` replace the table. */
+  forget(): void {
+    this.#applied = undefined;
+  }
+
   /** Removes the table with all its rules and sets; nothing happens when there is none. */
   async remove(): Promise<void> {
     this.#applied = undefined;

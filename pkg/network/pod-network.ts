@@ -43,6 +43,8 @@ export interface PodNetworkOptions {
 }
 
 const MIN_INTERVAL_MS = 100;
+/** How often it is looked whether somebody flushed the rules. */
+const LOOK_MS = 10_000;
 
 /**
  * The network of this node's Pods: when the node has its Pod CIDR, writes the CNI configuration (containerd reads it at
@@ -66,6 +68,8 @@ export function createPodNetwork(options: PodNetworkOptions): Component {
   let bridgeNetfilter = true;
   let readyFor: { podCIDRs: readonly string[]; mtu: number } | undefined;
   const unsubscribe: (() => void)[] = [];
+  let cancelLook = (): void => {};
+  let stopped = false;
 
   const resync = new Resync({
     clock,
@@ -104,6 +108,27 @@ export function createPodNetwork(options: PodNetworkOptions): Component {
     log.info('Pod network ready', { podCIDRs: podCIDRs.join(','), mtu });
   }
 
+  /** `nft flush ruleset` and a reload of nftables.service take every table on the machine, and nobody tells. */
+  async function look(): Promise<void> {
+    for (const podCIDR of readyFor?.podCIDRs ?? []) {
+      const keeper = keepers[podCIDR.includes(':') ? 6 : 4];
+      if (await keeper.exists()) continue;
+      log.warn('somebody removed the rules of Pods: they are put back', { table: names.table });
+      keeper.forget();
+      resync.trigger();
+    }
+  }
+
+  function lookLater(): void {
+    if (stopped) return;
+    cancelLook = clock.setTimeout(() => {
+      look().then(lookLater, (error: unknown) => {
+        log.warn('the rules of Pods cannot be looked at', { error: errorText(error) });
+        lookLater();
+      });
+    }, LOOK_MS);
+  }
+
   return {
     name: 'pod-network',
     async start() {
@@ -118,9 +143,12 @@ export function createPodNetwork(options: PodNetworkOptions): Component {
           if (ports.some(({ hostPort }) => hostPort)) resync.trigger();
         }),
       );
+      lookLater();
     },
     ready: () => Promise.resolve(),
     async stop() {
+      stopped = true;
+      cancelLook();
       for (const stop of unsubscribe.splice(0)) stop();
       await resync.stop();
     },

@@ -208,6 +208,9 @@ describe('network across nodes', () => {
     const reached = async (): Promise<boolean> =>
       servers(await fromPod('one', podIP('three'), 8080))[0] === 'web-three';
     await until('the route is back', reached);
+    await one.mustRun(['nft', 'delete', 'table', 'ip', 'kedge-pods']);
+    const ruled = async (): Promise<boolean> => (await one.mustRun(['nft', 'list', 'tables'])).includes('kedge-pods');
+    await until('the rules of Pods are back', ruled);
   });
 
   test('a node that is deleted is forgotten by the others', async () => {
