@@ -51,6 +51,8 @@ export interface FieldSchema {
   readonly required: boolean;
   /** The value an absent field takes (+default marker or a CRD's default). */
   readonly default?: Json;
+  /** Custom resources: null is a value of its own; elsewhere it is as good as absent. */
+  readonly nullable?: boolean;
   /** Strategic merge patch: how a list, map or struct field merges; without it a list is replaced. */
   readonly patchStrategy?: readonly ('merge' | 'replace' | 'retainKeys')[];
   readonly patchMergeKey?: string;
@@ -69,6 +71,8 @@ export interface MapSchema {
   readonly kind: 'map';
   readonly values: Schema;
   readonly atomic: boolean;
+  /** Custom resources: entries may be null. */
+  readonly nullable?: boolean;
 }
 
 export interface ListSchema {

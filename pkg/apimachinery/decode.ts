@@ -3,7 +3,7 @@
  * absence, wrong types are refused with the texts of Go's decoder, and quantities and times take their canonical form.
  * What needs no change is shared with the input, which itself is never changed.
  */
-import type { Json, JsonObject, ScalarSchema, Schema, StructSchema } from '../api/schema.ts';
+import type { FieldSchema, Json, JsonObject, ScalarSchema, Schema, StructSchema } from '../api/schema.ts';
 import { formatDuration, parseDuration } from './duration.ts';
 import { goQuote } from './go-quote.ts';
 import { isJsonObject, setKey } from './json.ts';
@@ -39,11 +39,20 @@ export function decodeObject(value: Json, schema: StructSchema): Decoded {
   return { value: decoded, strictErrors: walker.strictErrors };
 }
 
-/** Drops unknown fields of a custom resource and names them; types and nulls are left to its schema validation. */
-export function pruneObject(value: JsonObject, schema: Schema): Decoded {
+/**
+ * Drops unknown fields of a custom resource and names them, and drops nulls where its schema does not allow them.
+ * Metadata is decoded as that of built-in kinds; other types are left to schema validation. Throws DecodeError.
+ */
+export function decodeCustomObject(value: JsonObject, schema: StructSchema): Decoded {
   const walker = new Walker(false);
   const pruned = walker.walk(value, schema, '');
-  return { value: isJsonObject(pruned) ? pruned : {}, strictErrors: [...walker.strictErrors].sort() };
+  const object = isJsonObject(pruned) ? pruned : {};
+  const strictErrors = [...walker.strictErrors].sort();
+  const metadata = object['metadata'];
+  const metadataSchema = schema.fields.get('metadata')?.schema;
+  if (metadata === undefined || metadataSchema?.kind !== 'struct') return { value: object, strictErrors };
+  const decoded = new Walker(true).struct(metadata, metadataSchema, 'ObjectMeta');
+  return { value: decoded === metadata ? object : { ...object, metadata: decoded }, strictErrors };
 }
 
 /** The answer to a body that could not be decoded: `Pod in version "v1" cannot be handled as a Pod: …`. */
@@ -123,7 +132,7 @@ class Walker {
         this.#unknown(key);
         copy ??= { ...value };
         delete copy[key];
-      } else if (item === undefined || (item === null && this.#checkTypes && field.schema.kind !== 'any')) {
+      } else if (item === undefined || (item === null && this.#dropsNull(field))) {
         copy ??= { ...value };
         delete copy[key];
       } else {
@@ -141,11 +150,21 @@ class Walker {
     return copy ?? value;
   }
 
+  /** Built-in kinds know absence only; custom ones keep nulls that their schema allows. */
+  #dropsNull(field: FieldSchema): boolean {
+    return this.#checkTypes ? field.schema.kind !== 'any' : field.nullable !== true;
+  }
+
   #map(value: Json, schema: Schema & { kind: 'map' }, owner: string): Json {
     if (!isJsonObject(value)) return this.#mismatch(value, schema, owner);
     let copy: JsonObject | undefined;
     for (const key of Object.keys(value)) {
       const item = value[key] ?? null;
+      if (item === null && !this.#checkTypes && schema.nullable !== true && schema.values.kind !== 'any') {
+        copy ??= { ...value };
+        delete copy[key];
+        continue;
+      }
       this.#path.push(`.${key}`);
       const walked = this.#orZero(item, schema.values, owner);
       this.#path.pop();

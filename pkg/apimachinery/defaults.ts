@@ -60,6 +60,7 @@ function fillStruct(value: JsonObject, schema: Schema & { kind: 'struct' }): Jso
   let copy: JsonObject | undefined;
   for (const field of schema.fields.values()) {
     const present = Object.hasOwn(value, field.name) ? value[field.name] : undefined;
+    if (present === null && field.nullable === true) continue;
     const before = present ?? (field.default === undefined ? undefined : structuredClone(field.default));
     if (before === undefined) continue;
     const after = fill(before, field.schema);

@@ -1,6 +1,6 @@
 import type { JsonObject } from '../api/schema.ts';
 import type { KubeObject, ResourceType } from '../api/types.ts';
-import { cannotHandle, DecodeError, decodeObject } from '../apimachinery/decode.ts';
+import { cannotHandle, DecodeError } from '../apimachinery/decode.ts';
 import { statusErrors } from '../apimachinery/status-error.ts';
 import { formatTime } from '../apimachinery/time.ts';
 import type { Clock } from '../base/clock.ts';
@@ -8,7 +8,7 @@ import type { ActionCall, Descriptor, RegistryAccess } from '../registry/descrip
 import type { UserInfo } from '../registry/user-info.ts';
 import { LOOPBACK_USER } from './authn/user.ts';
 import type { Authorizer } from './authz/attributes.ts';
-import { completeObject } from './http/codec.ts';
+import { completeObject, decodeFields } from './http/codec.ts';
 import type { ManagedFields } from './operations/managed-fields.ts';
 import type { ResourceOperations } from './operations/resource-operations.ts';
 import type { ResourceRegistry } from './resource-registry.ts';
@@ -42,7 +42,7 @@ export class ApiCore {
   /** An object as a component wrote it, checked against its schema and defaulted. Throws BadRequest. */
   typed(descriptor: Descriptor, object: JsonObject): KubeObject {
     try {
-      return completeObject(descriptor, decodeObject(object, descriptor.schema).value);
+      return completeObject(descriptor, decodeFields(object, descriptor).value);
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
       throw cannotHandle(descriptor.type.kind, descriptor.type.version, error.message);

@@ -85,6 +85,8 @@ export interface ScaleSubresource {
   readonly verbs: readonly Verb[];
   readonly specReplicas: readonly string[];
   readonly statusReplicas: readonly string[];
+  /** Objects without a replica count have no scale to read (custom resources); elsewhere it counts as 0. */
+  readonly mayLackReplicas?: boolean;
   /** Path of a LabelSelector, a label map or a selector string. */
   readonly selector: readonly string[] | undefined;
 }
@@ -141,6 +143,8 @@ export interface Descriptor<T extends KubeObject = KubeObject> {
   readonly verbs: readonly Verb[];
   /** Whether objects of this kind carry kind and apiVersion inside lists (custom resources do). */
   readonly custom: boolean;
+  /** Custom resources: the OpenAPI schema that their definition gives, as it is published. */
+  readonly openapi?: JsonObject;
   /** Lazy writes may be lost in a crash (Leases, Events); see WriteOptions of the datastore. */
   readonly durability: 'durable' | 'lazy';
   /** Seconds an object lives after its last write; Events. */

@@ -13,6 +13,7 @@ import { LOOPBACK_USER } from '../apiserver/authn/user.ts';
 import { createAuthorization } from '../apiserver/authz/authorization.ts';
 import { ensureBootstrapPolicy } from '../apiserver/authz/policy-reconcile.ts';
 import { Connector, type KubeletTls } from '../apiserver/connect/connector.ts';
+import { CustomResources } from '../apiserver/customresources/custom-resources.ts';
 import { Discovery } from '../apiserver/http/discovery.ts';
 import { HealthChecks } from '../apiserver/http/health.ts';
 import { OpenApi } from '../apiserver/http/openapi.ts';
@@ -172,6 +173,9 @@ export class ControlPlane implements Component {
     const operations = new ResourceOperations({ store, admission, clock, trackFields: managedFields.track });
     const core = new ApiCore({ registry, operations, authorizer: authorization.authorizer, managedFields, clock });
     this.#core = core;
+    const custom = new CustomResources({ registry, operations, clock, log: log.child('custom-resources') });
+    custom.start();
+    this.#closers.push(() => custom.stop());
 
     const own = this.client(LOOPBACK_USER);
     await ensureNamespaces(own);

@@ -65,6 +65,8 @@ function translate({ type, stored }: CacheEvent, resource: ResourceType): Metada
 /** Every resource whose objects live in namespaces and can be listed and deleted; each storage once. */
 export function namespacedResources(registry: ResourceRegistry): ResourceType[] {
   const deletable = (descriptor: Descriptor): boolean =>
-    descriptor.type.namespaced && descriptor.storedAs === undefined && descriptor.verbs.includes('deletecollection');
+    descriptor.type.namespaced &&
+    storageType(descriptor).version === descriptor.type.version &&
+    descriptor.verbs.includes('deletecollection');
   return [...registry.all()].filter(deletable).map(({ type }) => type);
 }

@@ -26,7 +26,7 @@ import {
   managerKey,
 } from './managers.ts';
 import { mergeTyped, removeFields, withNamedFields } from './merge.ts';
-import { TypedError } from './typed.ts';
+import { checkTypes, TypedError } from './typed.ts';
 import {
   emptyObject,
   type FieldOwner,
@@ -115,11 +115,13 @@ function merge(request: ApplyRequest, before: JsonObject, managers: Managers): J
 
 function configuredFields({ config, schema, apiVersion, kind }: ApplyRequest): FieldSet {
   try {
+    // Built-in kinds are decoded first; what a custom resource may hold only its schema knows.
+    if (schema.name === '') checkTypes(config, schema);
     return fieldsOf(config, schema, true);
   } catch (error) {
     if (!(error instanceof TypedError)) throw error;
     const metadata = isJsonObject(config['metadata']) ? config['metadata'] : {};
-    const name = [metadata['namespace'], metadata['name']].filter(Boolean).join('/');
+    const name = `${metadata['namespace'] ?? ''}/${metadata['name'] ?? ''}`;
     const version = apiVersion.includes('/') ? apiVersion : `/${apiVersion}`;
     throw statusErrors.unclassified(
       `failed to create typed patch object (${name}; ${version}, Kind=${kind}): ${error.message}`,

@@ -94,3 +94,61 @@ export const isVacant = (value: Json | undefined): boolean =>
   (Array.isArray(value) ? value.length === 0 : isJsonObject(value) && Object.keys(value).length === 0);
 
 export const objectOf = (value: Json | undefined): JsonObject | undefined => (isJsonObject(value) ? value : undefined);
+
+/** Refuses values of another type than the Schema's, naming the first (structured-merge-diff's validation). */
+export function checkTypes(value: Json, schema: Schema, path = ''): void {
+  // Null is as good as nothing, whatever belongs there.
+  if (value === null) return;
+  const expected = expectedType(value, schema);
+  if (expected !== undefined) throw new TypedError(`${path}: expected ${expected}, got ${typeName(value)}`);
+  if (schema.kind === 'list' && Array.isArray(value)) {
+    for (const [index, item] of value.entries()) {
+      checkTypes(item, schema.items, `${path}[${schema.listType === 'atomic' ? index : listElement(item, schema)}]`);
+    }
+  } else if (isJsonObject(value)) {
+    for (const [key, item] of Object.entries(value)) {
+      const below = childSchema(schema, key);
+      if (below !== undefined && item !== undefined) checkTypes(item, below, `${path}.${key}`);
+    }
+  }
+}
+
+/** How a path names an item of a set or a map list: by its value or its keys. */
+function listElement(item: Json, schema: ListSchema): string {
+  const element = itemElement(item, schema);
+  if (element.startsWith('v:')) return `=${element.slice(2)}`;
+  const keys = JSON.parse(element.slice(2)) as JsonObject;
+  return Object.entries(keys)
+    .map(([key, value]) => `${key}=${JSON.stringify(value)}`)
+    .join(',');
+}
+
+const SCALARS: Readonly<Record<string, readonly [type: string, told: string]>> = {
+  string: ['string', 'string'],
+  int64: ['number', 'numeric (int or float)'],
+  double: ['number', 'numeric (int or float)'],
+  boolean: ['boolean', 'boolean'],
+};
+
+/** What was expected, when `value` is something else. */
+function expectedType(value: Json, schema: Schema): string | undefined {
+  switch (schema.kind) {
+    case 'struct':
+    case 'map':
+      return isJsonObject(value) ? undefined : 'map';
+    case 'list':
+      return Array.isArray(value) ? undefined : 'list';
+    case 'scalar': {
+      const [type, told] = SCALARS[schema.type] ?? [];
+      return type === undefined || typeof value === type ? undefined : told;
+    }
+    default:
+      return undefined;
+  }
+}
+
+function typeName(value: Json): string {
+  if (Array.isArray(value)) return 'list';
+  if (typeof value === 'number') return Number.isInteger(value) ? 'int' : 'float';
+  return typeof value === 'object' ? 'map' : typeof value;
+}

@@ -33,11 +33,19 @@ export function handleScaleGet(
   const { info } = exchange;
   try {
     const stored = core.operations.get({ descriptor, namespace: info.namespace }, info.name);
-    sendScale(exchange, scaleOf(objectOf(descriptor, stored), subresource));
+    const object = objectOf(descriptor, stored);
+    if (subresource.mayLackReplicas && !hasReplicas(object, subresource)) {
+      const path = `.${subresource.specReplicas.join('.')}`;
+      throw statusErrors.internalError(`the spec replicas field ${JSON.stringify(path)} does not exist`);
+    }
+    sendScale(exchange, scaleOf(object, subresource));
   } catch (error) {
     throw ofScale(error, descriptor, info.name);
   }
 }
+
+const hasReplicas = (object: KubeObject, { specReplicas }: ScaleSubresource): boolean =>
+  getPath(object as unknown as JsonObject, specReplicas) !== undefined;
 
 /** Without the object there is no scale of it either. */
 function ofScale(error: unknown, { type: { group, resource } }: Descriptor, name: string): unknown {
@@ -111,7 +119,11 @@ async function applyScale(
   const { kind } = descriptor.type;
   const config: JsonObject = { apiVersion: apiVersionOf(descriptor.type), kind, metadata: { name: info.name } };
   if (applied.spec.replicas !== undefined)
-    setPath(config, subresource.specReplicas, checkedReplicas(applied, info.name));
+    setPath(
+      config,
+      subresource.specReplicas,
+      descriptor.custom ? applied.spec.replicas : checkedReplicas(applied, info.name),
+    );
   try {
     const stored = await core.operations.update(
       target,
@@ -151,7 +163,9 @@ async function writeScale(
     info.name,
     (live, draft) => {
       const scale = submitted(live);
-      setPath(draft as unknown as JsonObject, subresource.specReplicas, checkedReplicas(scale, info.name));
+      // A custom resource is judged as a whole, where its replicas are.
+      const replicas = descriptor.custom ? (scale.spec.replicas ?? 0) : checkedReplicas(scale, info.name);
+      setPath(draft as unknown as JsonObject, subresource.specReplicas, replicas);
       draft.metadata.resourceVersion = scale.metadata.resourceVersion || draft.metadata.resourceVersion;
       return draft;
     },
@@ -209,6 +223,7 @@ function scaleDescriptor(descriptor: Descriptor): Descriptor {
   const { defaults: _, ...rest } = descriptor;
   return {
     ...rest,
+    custom: false,
     type: { ...descriptor.type, group: 'autoscaling', version: 'v1', kind: 'Scale' },
     schema: SCALE_SCHEMA,
   };

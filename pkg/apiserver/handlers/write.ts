@@ -1,7 +1,7 @@
 import type { JsonObject } from '../../api/schema.ts';
 import type { KubeObject } from '../../api/types.ts';
 import { apiVersionOf } from '../../api/types.ts';
-import { DecodeError, decodeObject as decodeAlong, strictDecodingText } from '../../apimachinery/decode.ts';
+import { DecodeError, strictDecodingText } from '../../apimachinery/decode.ts';
 import { fieldError } from '../../apimachinery/field-error.ts';
 import { goValueText } from '../../apimachinery/go-value.ts';
 import { isJsonObject } from '../../apimachinery/json.ts';
@@ -17,6 +17,7 @@ import {
   completeObject,
   decodeDeleteOptions,
   decodeDocument,
+  decodeFields,
   decodeObject,
   mediaTypeOf,
   parsePatch,
@@ -221,7 +222,7 @@ function patchedObject(
   const refuse = (text: string): Error =>
     statusErrors.invalid({ group: '', kind: '' }, '', [fieldError.invalid('patch', quoted(), text)]);
   try {
-    const { value, strictErrors } = decodeAlong(document, descriptor.schema);
+    const { value, strictErrors } = decodeFields(document, descriptor);
     if (strictErrors.length > 0) {
       if (validation === 'Strict') throw refuse(strictDecodingText(strictErrors));
       if (validation === 'Warn') exchange.warnings.push(...strictErrors);

@@ -5,11 +5,14 @@ import { apiVersionOf } from '../../api/types.ts';
 import { canonicalize } from '../../apimachinery/canonical.ts';
 import {
   cannotHandle,
+  type Decoded,
   DecodeError,
   decodeObject as decodeAlong,
+  decodeCustomObject,
   strictDecodingText,
 } from '../../apimachinery/decode.ts';
 import { applyDefaults } from '../../apimachinery/defaults.ts';
+import { fieldError } from '../../apimachinery/field-error.ts';
 import { isJsonObject } from '../../apimachinery/json.ts';
 import { parseJson } from '../../apimachinery/json-text.ts';
 import { decodeProtobuf, type Envelope, openEnvelope } from '../../apimachinery/protobuf/envelope.ts';
@@ -136,6 +139,10 @@ function checkKind(document: JsonObject, descriptor: Descriptor): void {
   const { type } = descriptor;
   const kind = document['kind'];
   const apiVersion = document['apiVersion'];
+  if (descriptor.custom) {
+    checkCustomKind(document, descriptor);
+    return;
+  }
   if (kind !== undefined && kind !== '' && kind !== type.kind) {
     throw statusErrors.badRequest(
       `${String(kind)} in version ${JSON.stringify(type.version)} cannot be handled as a ${type.kind}: converting (${type.version}.${String(kind)}) to (${type.group || 'core'}.${type.kind}): unknown conversion`,
@@ -143,18 +150,39 @@ function checkKind(document: JsonObject, descriptor: Descriptor): void {
   }
   if (apiVersion !== undefined && apiVersion !== '' && apiVersion !== apiVersionOf(type)) {
     const given = String(apiVersion);
-    if (!descriptor.custom && !isBuiltIn(given, type.kind)) {
+    if (!isBuiltIn(given, type.kind)) {
       throw cannotHandleIn(
         type.kind,
         given.split('/').at(-1) ?? '',
         `no kind ${JSON.stringify(type.kind)} is registered for version ${JSON.stringify(given)} in scheme "pkg/api/legacyscheme/scheme.go:30"`,
       );
     }
-    throw statusErrors.badRequest(
-      `the API version in the data (${String(apiVersion)}) does not match the expected API version (${apiVersionOf(type)})`,
-    );
+    throw wrongVersion(apiVersion, type);
   }
 }
+
+/** Custom resources have to say what they are, and upstream judges what they say like any other field. */
+function checkCustomKind(document: JsonObject, { type }: Descriptor): void {
+  const { kind, apiVersion, metadata } = document;
+  for (const [name, value] of Object.entries({ Kind: kind, apiVersion })) {
+    if (typeof value === 'string' && value !== '') continue;
+    const text = `Object '${name}' is missing in '${JSON.stringify(document)}'`;
+    throw statusErrors.badRequest(
+      `the object provided is unrecognized (must be of type ${type.kind}): ${text} (${excerpt(Buffer.from(JSON.stringify(document)))})`,
+    );
+  }
+  if (apiVersion !== apiVersionOf(type)) throw wrongVersion(apiVersion, type);
+  if (kind !== type.kind) {
+    const name = isJsonObject(metadata) ? String(metadata['name'] ?? '') : '';
+    const error = fieldError.invalid('kind', String(kind), `must be ${type.kind}`);
+    throw statusErrors.invalid({ group: type.group, kind: String(kind) }, name, [error]);
+  }
+}
+
+const wrongVersion = (apiVersion: Json | undefined, type: Descriptor['type']): Error =>
+  statusErrors.badRequest(
+    `the API version in the data (${String(apiVersion)}) does not match the expected API version (${apiVersionOf(type)})`,
+  );
 
 const cannotHandleIn = (kind: string, version: string, message: string): Error =>
   statusErrors.badRequest(`${kind} in version ${JSON.stringify(version)} cannot be handled as a ${kind}: ${message}`);
@@ -174,13 +202,18 @@ export function typedObject(
 ): KubeObject {
   const { kind, version } = descriptor.type;
   try {
-    const { value, strictErrors } = decodeAlong(document, descriptor.schema);
+    const { value, strictErrors } = decodeFields(document, descriptor);
     if (validation !== 'Ignore') report(exchange, descriptor, strictErrors, validation);
     return completeObject(descriptor, value);
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;
     throw cannotHandle(kind, version, error.message);
   }
+}
+
+/** The fields of a document along the descriptor's schema. Throws DecodeError when a value does not fit its field. */
+export function decodeFields(document: JsonObject, { schema, custom }: Descriptor): Decoded {
+  return custom ? decodeCustomObject(document, schema) : decodeAlong(document, schema);
 }
 
 /** The object with the defaults of the schema and of the kind; parts of `value` may be changed. */

@@ -210,7 +210,7 @@ function resourceList(group: string, version: string, descriptors: readonly Desc
       singularName: descriptor.singular,
       namespaced: type.namespaced,
       kind: type.kind,
-      verbs: discoveryVerbs(descriptor.verbs),
+      verbs: verbsOf(descriptor),
       ...(shortNames.length > 0 ? { shortNames } : {}),
       ...(categories.length > 0 ? { categories } : {}),
       ...(isStored(descriptor) ? { storageVersionHash: storageVersionHash(descriptor) } : {}),
@@ -247,7 +247,7 @@ function aggregatedResource(descriptor: Descriptor): object {
     responseKind: { group: '', version: '', kind: type.kind },
     scope: type.namespaced ? 'Namespaced' : 'Cluster',
     singularResource: descriptor.singular,
-    verbs: discoveryVerbs(descriptor.verbs),
+    verbs: verbsOf(descriptor),
     ...(shortNames.length > 0 ? { shortNames } : {}),
     ...(categories.length > 0 ? { categories } : {}),
     ...(subresources.length > 0 ? { subresources } : {}),
@@ -256,7 +256,24 @@ function aggregatedResource(descriptor: Descriptor): object {
 
 const discoveryVerbs = (verbs: readonly Verb[]): Verb[] => [...verbs].sort();
 
+/** Upstream lists the verbs of custom resources in an order of its own. */
+const CUSTOM_ORDER: readonly Verb[] = [
+  'delete',
+  'deletecollection',
+  'get',
+  'list',
+  'patch',
+  'create',
+  'update',
+  'watch',
+];
+
+function verbsOf({ custom, verbs }: Descriptor): Verb[] {
+  return custom ? CUSTOM_ORDER.filter((verb) => verbs.includes(verb)) : discoveryVerbs(verbs);
+}
+
 function sortedSubresources(descriptor: Descriptor): [string, Subresource][] {
+  if (descriptor.custom) return Object.entries(descriptor.subresources);
   return Object.entries(descriptor.subresources).sort(([a], [b]) => (a < b ? -1 : 1));
 }
 

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Descriptions } from '../../api/descriptions.ts';
 import { schemaOf } from '../../api/facts.ts';
 import type { FieldSchema, JsonObject, ScalarType, Schema, StructSchema } from '../../api/schema.ts';
+import { isJsonObject } from '../../apimachinery/json.ts';
 import type { Descriptor } from '../../registry/descriptor.ts';
 import type { ResourceRegistry } from '../resource-registry.ts';
 import { type Exchange, sendBytes } from './exchange.ts';
@@ -46,12 +47,20 @@ const SWAGGER_PROTOBUF = 'application/com.github.proto-openapi.spec.v2.v1.0+prot
 /** The type's older name, which kubectl asks for; `@` is not allowed in a media type. */
 const SWAGGER_PROTOBUF_OLD = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
 
+interface CachedDocument {
+  /** What it was made of: it holds as long as these are the same. */
+  readonly from: readonly Descriptor[];
+  readonly body: Buffer;
+  readonly hash: string;
+}
+
 /** Serves `/openapi/v2` and `/openapi/v3`, derived from descriptors and facts when first asked for. */
 export class OpenApi {
   readonly #registry: ResourceRegistry;
   readonly #descriptions: () => Descriptions;
   readonly #version: string;
-  readonly #documents = new Map<string, { body: Buffer; hash: string }>();
+  readonly #documents = new Map<string, CachedDocument>();
+  #groups = new Map<string, Descriptor[]>();
   #generation = -1;
 
   /** `descriptions` is called once per document: the texts need not stay in memory. */
@@ -63,40 +72,44 @@ export class OpenApi {
 
   /** Answers the index (empty path) or one group version's document; false when there is none. */
   sendV3(exchange: Exchange, path: string): boolean {
-    this.#refresh();
     if (path === '') {
       const paths: JsonObject = {};
-      for (const name of this.#groupVersions().keys()) {
-        paths[name] = { serverRelativeURL: `/openapi/v3/${name}?hash=${this.#document(name)?.hash ?? ''}` };
+      for (const [name, descriptors] of this.#groupVersions()) {
+        const { hash } = this.#document(name, descriptors);
+        paths[name] = { serverRelativeURL: `/openapi/v3/${name}?hash=${hash}` };
       }
       sendBytes(exchange, Buffer.from(JSON.stringify({ paths })), { mediaType: 'application/json' });
       return true;
     }
-    const document = this.#document(path);
-    if (document === undefined) return false;
-    sendTagged(exchange, document, 'application/json');
+    const descriptors = this.#groupVersions().get(path);
+    if (descriptors === undefined) return false;
+    sendTagged(exchange, this.#document(path, descriptors), 'application/json');
     return true;
   }
 
   /** The whole API as one Swagger 2 document, for clients older than v3. */
   sendV2(exchange: Exchange): void {
-    this.#refresh();
     const accepted = parseAccept(exchange.request.headers.accept ?? '').map((range) => range.type);
     const isProtobuf = accepted[0] === SWAGGER_PROTOBUF || accepted[0] === SWAGGER_PROTOBUF_OLD;
+    const all = [...this.#registry.all()];
     const document = isProtobuf
-      ? this.#cached('v2 protobuf', () => encodeSwagger(this.#swagger()))
-      : this.#cached('v2', () => toBytes(this.#swagger()));
+      ? this.#cached('v2 protobuf', all, () => encodeSwagger(this.#swagger()))
+      : this.#cached('v2', all, () => toBytes(this.#swagger()));
     const mediaType = isProtobuf ? SWAGGER_PROTOBUF : 'application/json';
     sendTagged(exchange, document, mediaType);
   }
 
-  #refresh(): void {
-    if (this.#generation === this.#registry.generation) return;
-    this.#documents.clear();
+  #groupVersions(): Map<string, Descriptor[]> {
+    if (this.#generation === this.#registry.generation) return this.#groups;
+    this.#groups = this.#grouped();
     this.#generation = this.#registry.generation;
+    for (const name of this.#documents.keys()) {
+      if (name.startsWith('v3/') && !this.#groups.has(name.slice('v3/'.length))) this.#documents.delete(name);
+    }
+    return this.#groups;
   }
 
-  #groupVersions(): Map<string, Descriptor[]> {
+  #grouped(): Map<string, Descriptor[]> {
     const groups = new Map<string, Descriptor[]>();
     for (const descriptor of this.#registry.all()) {
       const { group, version } = descriptor.type;
@@ -106,10 +119,8 @@ export class OpenApi {
     return groups;
   }
 
-  #document(name: string): { body: Buffer; hash: string } | undefined {
-    const descriptors = this.#groupVersions().get(name);
-    if (descriptors === undefined) return undefined;
-    return this.#cached(`v3/${name}`, () => {
+  #document(name: string, descriptors: readonly Descriptor[]): CachedDocument {
+    return this.#cached(`v3/${name}`, descriptors, () => {
       const writer = new SchemaWriter('#/components/schemas/', this.#descriptions());
       const paths = pathsOf(descriptors, writer, true);
       return toBytes({
@@ -132,19 +143,22 @@ export class OpenApi {
     };
   }
 
-  #cached(key: string, make: () => Buffer): { body: Buffer; hash: string } {
+  #cached(key: string, from: readonly Descriptor[], make: () => Buffer): CachedDocument {
     let document = this.#documents.get(key);
-    if (document === undefined) {
+    if (document === undefined || !sameItems(document.from, from)) {
       const body = make();
-      document = { body, hash: createHash('sha512').update(body).digest('hex').toUpperCase() };
+      document = { from, body, hash: createHash('sha512').update(body).digest('hex').toUpperCase() };
       this.#documents.set(key, document);
     }
     return document;
   }
 }
 
+const sameItems = (a: readonly Descriptor[], b: readonly Descriptor[]): boolean =>
+  a.length === b.length && a.every((item, index) => item === b[index]);
+
 /** Sends a document, unless the client has it already: kubectl keeps what it fetched on disk. */
-function sendTagged(exchange: Exchange, document: { body: Buffer; hash: string }, mediaType: string): void {
+function sendTagged(exchange: Exchange, document: CachedDocument, mediaType: string): void {
   const etag = `"${document.hash}"`;
   const isKnown = exchange.request.headers['if-none-match'] === etag;
   const [code, body] = isKnown ? [304, Buffer.alloc(0)] : [200, document.body];
@@ -189,11 +203,32 @@ class SchemaWriter {
   }
 
   readonly #kinds = new Map<string, readonly object[]>();
+  readonly #given = new Map<string, JsonObject>();
+
+  /** Publishes a custom resource's own schema, with what every object has, in place of the one made of `schema`. */
+  custom(name: string, openapi: JsonObject, schema: StructSchema): void {
+    const metadata = schema.fields.get('metadata')?.schema;
+    const texts = this.#descriptions[KIND_TEXTS] ?? {};
+    const text = (field: string): JsonObject => ({
+      ...(texts[field] === undefined ? {} : { description: texts[field] }),
+      type: 'string',
+    });
+    const properties = isJsonObject(openapi['properties']) ? openapi['properties'] : {};
+    this.#given.set(name, {
+      ...openapi,
+      properties: {
+        ...properties,
+        apiVersion: text('apiVersion'),
+        kind: text('kind'),
+        ...(metadata === undefined ? {} : { metadata: { allOf: [this.value(metadata)] } }),
+      },
+    });
+  }
 
   finish(): JsonObject {
     for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
       const kinds = this.#kinds.get(next.name);
-      const body = this.#struct(next.schema);
+      const body = this.#given.get(next.name) ?? this.#struct(next.schema);
       this.#done[next.name] = {
         ...body,
         ...(kinds === undefined ? {} : { 'x-kubernetes-group-version-kind': kinds as never }),
@@ -272,6 +307,9 @@ class SchemaWriter {
   }
 }
 
+/** Of any kind: what kind and apiVersion mean is the same everywhere. */
+const KIND_TEXTS = 'core.v1.Pod';
+
 const PATCH_TYPES = [
   'application/apply-patch+yaml',
   'application/json-patch+json',
@@ -287,6 +325,7 @@ function pathsOf(descriptors: readonly Descriptor[], writer: SchemaWriter, v3: b
     const kind = { group: type.group, version: type.version, kind: type.kind };
     const name = schemaName(descriptor);
     writer.kind(name, [kind]);
+    if (v3 && descriptor.openapi !== undefined) writer.custom(name, descriptor.openapi, descriptor.schema);
     const reference = writer.reference(descriptor.schema, name);
     writer.kind(listName(descriptor), [{ ...kind, kind: descriptor.listKind }]);
     const list = writer.reference(listSchema(descriptor), listName(descriptor));

@@ -9,15 +9,18 @@ import type { StoredObject } from '../storage/stored-object.ts';
 /** The object in the descriptor's version as JSON bytes: the stored ones, unless it is stored in another version. */
 export function objectBytes(descriptor: Descriptor, stored: StoredObject): Buffer {
   if (descriptor.storedAs === undefined) return stored.bytes;
-  return Buffer.from(JSON.stringify(objectOf(descriptor, stored)));
+  const object = objectOf(descriptor, stored);
+  return object === stored.object ? stored.bytes : Buffer.from(JSON.stringify(object));
 }
 
 /** The object in the descriptor's version; shared, not to be changed. */
 export function objectOf(descriptor: Descriptor, stored: StoredObject): KubeObject {
   if (descriptor.storedAs === undefined) return stored.object;
+  const converted = fromStorage(descriptor, stored.object);
+  if (converted === stored.object) return stored.object;
   const { kind } = descriptor.type;
   // Kind and version come first, as listBytes expects.
-  const { kind: _k, apiVersion: _v, ...rest } = fromStorage(descriptor, stored.object);
+  const { kind: _k, apiVersion: _v, ...rest } = converted;
   return { kind, apiVersion: apiVersionOf(descriptor.type), ...rest };
 }
 
@@ -34,7 +37,9 @@ export interface ListMetadata {
  */
 export function listBytes(descriptor: Descriptor, items: readonly StoredObject[], metadata: ListMetadata): Buffer {
   const { type } = descriptor;
-  const head = JSON.stringify({ kind: descriptor.listKind, apiVersion: apiVersionOf(type), metadata });
+  // Lists of custom resources always have a continue token, be it empty.
+  const shown = descriptor.custom ? { continue: '', ...metadata } : metadata;
+  const head = JSON.stringify({ kind: descriptor.listKind, apiVersion: apiVersionOf(type), metadata: shown });
   const prefix = JSON.stringify({ kind: type.kind, apiVersion: apiVersionOf(type) }).length;
   const parts: Buffer[] = [Buffer.from(`${head.slice(0, -1)},"items":[`)];
   for (const [index, stored] of items.entries()) {

@@ -205,9 +205,8 @@ export function createRouter(options: RouterOptions): Hono<Env> {
       return RESPONSE_ALREADY_SENT;
     };
 
-  const text = (exchange: Exchange, code: number, body: string): void =>
-    sendBytes(exchange, Buffer.from(body), { code, mediaType: TEXT, headers: { 'x-content-type-options': 'nosniff' } });
-  const notFound = (exchange: Exchange): void => text(exchange, 404, '404 page not found\n');
+  const text = sendText;
+  const notFound = sendPlainNotFound;
 
   const healthRoute = route(async (exchange, [probe = '', check]) => {
     const outcome = await health.run(probe, check, exchange.query);
@@ -311,11 +310,25 @@ function rootPaths(discovery: Discovery): string[] {
   return [...fixed, ...groups].sort();
 }
 
+function sendText(exchange: Exchange, code: number, body: string): void {
+  sendBytes(exchange, Buffer.from(body), { code, mediaType: TEXT, headers: { 'x-content-type-options': 'nosniff' } });
+}
+
+const sendPlainNotFound = (exchange: Exchange): void => sendText(exchange, 404, '404 page not found\n');
+
+/** Whether the group has kinds of Kubernetes itself: paths below it are refused with a Status. */
+const hasBuiltIn = ({ registry }: ApiCore, group: string): boolean =>
+  [...registry.all()].some(({ type, custom }) => type.group === group && !custom);
+
 /** Finds the descriptor of an authorized resource request and hands it to the verb's handler. */
 async function serveResource(exchange: Exchange, options: RouterOptions): Promise<void> {
   const { core, log } = options;
   const { info } = exchange;
   const descriptor = core.registry.find(info.group, info.version, info.resource);
+  if (descriptor === undefined && !hasBuiltIn(core, info.group)) {
+    sendPlainNotFound(exchange);
+    return;
+  }
   if (descriptor === undefined || !scopeFits(descriptor, info)) throw statusErrors.pathNotFound();
   if (descriptor.deprecation !== undefined) exchange.warnings.push(descriptor.deprecation);
   if (info.subresource !== '') {

@@ -38,7 +38,7 @@ export function planDeletion(
     if (finalizers.length === 0 && descriptor.holdsDeletion?.(draft) !== true) return { type: 'remove', last: draft };
     meta.deletionTimestamp = formatTime(now);
     if (descriptor.holdsDeletion === undefined) meta.deletionGracePeriodSeconds = 0;
-    if (meta.generation !== undefined) meta.generation += 1;
+    if (meta.generation !== undefined && descriptor.holdsDeletion === undefined) meta.generation += 1;
     return { type: 'mark', last: draft };
   }
   if (isFinished(descriptor, draft)) return { type: 'remove', last: draft };

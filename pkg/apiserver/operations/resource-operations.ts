@@ -128,7 +128,8 @@ export class ResourceOperations {
     if (descriptor.generation) meta.generation = 1;
     else delete meta.generation;
     if (descriptor.subresources['status'] !== undefined && !descriptor.keepsStatusOnCreate) {
-      (draft as { status?: unknown }).status = {};
+      if (descriptor.custom) delete (draft as { status?: unknown }).status;
+      else (draft as { status?: unknown }).status = {};
     }
     setTypeMeta(descriptor, draft);
   }
@@ -250,7 +251,7 @@ export class ResourceOperations {
     draft = storedForm(descriptor, draft);
     // A part (`status`) moves it with what it may change of the spec only.
     const followed = whole ? (descriptor.generationFollows ?? []) : [];
-    if (descriptor.generation && contentChanged(followed, draft, live)) {
+    if (descriptor.generation && contentChanged(descriptor, followed, draft, live)) {
       draft.metadata.generation = (live.metadata.generation ?? 0) + 1;
     }
     const metadataErrors = validateObjectMetaUpdate(draft, live);
@@ -411,6 +412,7 @@ function keepMetadataOfStatusUpdate(draft: KubeObject, live: KubeObject): void {
 
 /** Whether something differs that moves the generation; `followed` are the fields of the metadata that do. */
 function contentChanged(
+  { custom, subresources }: Descriptor,
   followed: NonNullable<Descriptor['generationFollows']>,
   draft: KubeObject,
   live: KubeObject,
@@ -418,6 +420,8 @@ function contentChanged(
   const { metadata: after, status: _s, ...spec } = draft as KubeObject & { status?: unknown };
   const { metadata: before, status: _t, ...old } = live as KubeObject & { status?: unknown };
   if (!semanticEqual(spec, old)) return true;
+  // Without a view of its own the status of a custom resource is content like any other.
+  if (custom && subresources['status'] === undefined && !semanticEqual(_s, _t)) return true;
   return followed.some((field) => !semanticEqual(after[field], before[field]));
 }
 

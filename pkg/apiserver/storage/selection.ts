@@ -55,6 +55,7 @@ export class Selection {
 
 /** Resources without selectable fields of their own name the two common ones; the others just refuse. */
 function unknownFieldText(descriptor: Descriptor, field: string, known: readonly string[]): string {
-  if (Object.keys(descriptor.selectableFields).length > 0) return `field label not supported: ${field}`;
+  if (descriptor.custom || Object.keys(descriptor.selectableFields).length > 0)
+    return `field label not supported: ${field}`;
   return `${JSON.stringify(field)} is not a known field selector: only ${known.map((name) => JSON.stringify(name)).join(', ')}`;
 }

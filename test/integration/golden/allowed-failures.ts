@@ -2,6 +2,11 @@
 export const allowedFailures: Readonly<Record<string, { readonly failures: number; readonly reason: string }>> = {
   'admission.json': { failures: 1, reason: 'validation and particulars of these kinds are being completed' },
   'apply.json': { failures: 7, reason: 'validation and particulars of these kinds are being completed' },
+  'crd.json': {
+    failures: 1,
+    reason: 'a watch from the first version on still finds its history here, where a new resource of upstream has none',
+  },
+  'crd-invalid.json': { failures: 5, reason: 'rules in CEL come with a later issue' },
   'crud-admission.json': { failures: 54, reason: 'validation and particulars of these kinds are being completed' },
   'crud-apps.json': { failures: 25, reason: 'validation and particulars of these kinds are being completed' },
   'crud-batch.json': { failures: 41, reason: 'validation and particulars of these kinds are being completed' },

@@ -1,0 +1,46 @@
+/** Patterns of schemas, which are written for Go's regexp package. */
+
+const CLASSES: Readonly<Record<string, string>> = {
+  alnum: '0-9A-Za-z',
+  alpha: 'A-Za-z',
+  digit: '0-9',
+  lower: 'a-z',
+  upper: 'A-Z',
+  space: '\\s',
+  punct: '!-\\/:-@\\[-`{-~',
+  xdigit: '0-9A-Fa-f',
+  word: '\\w',
+};
+
+const compiled = new Map<string, RegExp | undefined>();
+const MOST = 1000;
+
+/** The pattern as JavaScript has it; undefined when it cannot be expressed (it is then held to match everything). */
+export function goPattern(pattern: string): RegExp | undefined {
+  if (compiled.has(pattern)) return compiled.get(pattern);
+  if (compiled.size > MOST) compiled.clear();
+  const made = compile(pattern);
+  compiled.set(pattern, made);
+  return made;
+}
+
+function compile(pattern: string): RegExp | undefined {
+  const flags = /^\(\?([ims]+)\)/.exec(pattern);
+  const source = pattern
+    .slice(flags?.[0].length ?? 0)
+    .replace(/\(\?P</g, '(?<')
+    .replace(/\\A/g, '^')
+    .replace(/\\z/g, '$')
+    .replace(/\[:(\w+):\]/g, (whole, name: string) => CLASSES[name] ?? whole);
+  for (const mode of ['u', '']) {
+    try {
+      return new RegExp(source, (flags?.[1] ?? '') + mode);
+    } catch {
+      // Escapes that Go allows and the strict mode does not: the lenient one may take them.
+    }
+  }
+  return undefined;
+}
+
+/** Whether `pattern` is a regular expression at all. */
+export const isPattern = (pattern: string): boolean => goPattern(pattern) !== undefined;

@@ -1,0 +1,115 @@
+/** Validation of custom resources: by their schema, and by what a scale subresource needs. */
+import type { CustomResourceSubresourceScale, JSONSchemaProps } from '../../../api/generated/apiextensions-v1.ts';
+import type { Json, JsonObject } from '../../../api/schema.ts';
+import type { KubeObject } from '../../../api/types.ts';
+import { fieldNames, parseJsonPath } from '../../../apimachinery/custom/json-path.ts';
+import { additionalOf, itemsOf } from '../../../apimachinery/custom/structural-schema.ts';
+import { validateLists, validateValue } from '../../../apimachinery/custom/validate-value.ts';
+import { type FieldError, fieldError } from '../../../apimachinery/field-error.ts';
+import { goValueText } from '../../../apimachinery/go-value.ts';
+import { getKey, isJsonObject } from '../../../apimachinery/json.ts';
+import { parseLabelSelector } from '../../../apimachinery/label-parser.ts';
+
+const MAX_INT32 = 2 ** 31 - 1;
+
+/** Judges a custom resource beyond its schema, with the object it replaces: the place of rules in CEL. */
+export type CustomRules = (object: JsonObject, old: JsonObject | undefined) => Iterable<FieldError>;
+
+export interface CustomValidation {
+  validateCreate(object: KubeObject): FieldError[];
+  validateUpdate(object: KubeObject, old: KubeObject): FieldError[];
+}
+
+/** The validation of one version of a custom resource. `rules` are asked when nothing else is wrong. */
+export function validateCustom(
+  props: JSONSchemaProps,
+  scale: CustomResourceSubresourceScale | undefined,
+  rules: CustomRules = () => [],
+): CustomValidation {
+  const judge = (object: KubeObject, old: KubeObject | undefined): FieldError[] => {
+    const json = object as unknown as JsonObject;
+    const before = old as unknown as JsonObject | undefined;
+    const found = [
+      ...validateValue(json, props, '', before),
+      ...(scale === undefined ? [] : scaleErrors(json, scale)),
+      ...embeddedErrors(json, props, ''),
+      ...validateLists(json, props),
+    ];
+    return found.length > 0 ? found : [...rules(json, before)];
+  };
+  return {
+    validateCreate: (object) => judge(object, undefined),
+    validateUpdate: (object, old) => judge(object, old),
+  };
+}
+
+function scaleErrors(object: JsonObject, scale: CustomResourceSubresourceScale): FieldError[] {
+  const errors: FieldError[] = [];
+  for (const path of [scale.specReplicasPath, scale.statusReplicasPath]) {
+    const found = nested(object, path, 'int64');
+    if (found instanceof Error) errors.push(fieldError.invalid(path, 0, found.message));
+    else if (typeof found !== 'number') continue;
+    else if (found < 0) errors.push(fieldError.invalid(path, found, 'should be a non-negative integer'));
+    else if (found > MAX_INT32) {
+      errors.push(fieldError.invalid(path, found, `should be less than or equal to ${MAX_INT32}`));
+    }
+  }
+  if (!scale.labelSelectorPath) return errors;
+  const selector = nested(object, scale.labelSelectorPath, 'string');
+  if (selector instanceof Error) errors.push(fieldError.invalid(scale.labelSelectorPath, '', selector.message));
+  else if (typeof selector === 'string' && selector !== '') {
+    try {
+      parseLabelSelector(selector);
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      errors.push(fieldError.invalid(scale.labelSelectorPath, selector, text));
+    }
+  }
+  return errors;
+}
+
+/** The value at a path of fields; an Error where something on the way, or the value itself, is of another type. */
+function nested(object: JsonObject, path: string, type: 'int64' | 'string'): Json | undefined | Error {
+  const wrong = (value: Json, expected: string): Error =>
+    new Error(`${path} accessor error: ${goValueText(value)} is of the type ${goType(value)}, expected ${expected}`);
+  let value: Json | undefined = object;
+  for (const name of fieldNames(parseJsonPath(path)) ?? []) {
+    if (value === undefined) return undefined;
+    if (!isJsonObject(value)) return wrong(value, 'map[string]interface{}');
+    value = getKey(value, name);
+  }
+  if (value === undefined) return undefined;
+  const fits = type === 'string' ? typeof value === 'string' : typeof value === 'number' && Number.isInteger(value);
+  return fits ? value : wrong(value, type);
+}
+
+function goType(value: Json): string {
+  if (value === null) return '<nil>';
+  if (Array.isArray(value)) return '[]interface {}';
+  if (typeof value === 'number') return Number.isInteger(value) ? 'int64' : 'float64';
+  if (typeof value === 'boolean') return 'bool';
+  return typeof value === 'string' ? 'string' : 'map[string]interface {}';
+}
+
+/** Objects within the object (x-kubernetes-embedded-resource) have to say what they are. */
+function embeddedErrors(value: Json, props: JSONSchemaProps, path: string): FieldError[] {
+  const errors: FieldError[] = [];
+  if (Array.isArray(value)) {
+    const items = itemsOf(props);
+    if (items === undefined) return errors;
+    return value.flatMap((item, index) => embeddedErrors(item, items, `${path}[${index}]`));
+  }
+  if (!isJsonObject(value)) return errors;
+  if (props['x-kubernetes-embedded-resource'] === true) {
+    for (const name of ['apiVersion', 'kind']) {
+      if (!getKey(value, name)) errors.push(fieldError.required(`${path}.${name}`, 'must not be empty'));
+    }
+  }
+  const additional = additionalOf(props);
+  for (const [name, item] of Object.entries(value)) {
+    const schema = props.properties?.[name] ?? (additional === true ? undefined : additional);
+    if (schema === undefined || item === undefined) continue;
+    errors.push(...embeddedErrors(item, schema, path === '' ? name : `${path}.${name}`));
+  }
+  return errors;
+}
