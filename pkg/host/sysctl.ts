@@ -18,3 +18,11 @@ export async function readSysctl(name: string): Promise<string | undefined> {
 export async function writeSysctl(name: string, value: string): Promise<void> {
   await writeFile(fileOf(name), value);
 }
+
+/** Kernel settings of this machine, or of a network namespace of it. */
+export interface Sysctl {
+  read(name: string): Promise<string | undefined>;
+  write(name: string, value: string): Promise<void>;
+}
+
+export const hostSysctl: Sysctl = { read: readSysctl, write: writeSysctl };

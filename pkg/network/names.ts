@@ -9,6 +9,11 @@ export const CNI_NETWORK = 'kedge';
 export const CNI_CONFIG_FILE = '10-kedge.conflist';
 /** The Service proxy's nft tables, one per address family. */
 export const PROXY_TABLE = 'kedge-proxy';
+/** The device to which the Service CIDR is routed in IPVS mode; upstream's name. */
+export const IPVS_DEVICE = 'kube-ipvs0';
+/** What names of IPVS mode's chains of iptables and sets of ipset begin with. */
+export const IPVS_CHAIN_PREFIX = 'KEDGE-IPVS-';
+export const IPVS_SET_PREFIX = 'KEDGE-IPVS-';
 /** The nft table of Pod traffic: masquerade and host ports. */
 export const POD_TABLE = 'kedge-pods';
 /** Label of the address on `lo` at which the cluster DNS answers. */

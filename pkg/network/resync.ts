@@ -24,6 +24,7 @@ export class Resync {
   #lastStart = Number.NEGATIVE_INFINITY;
   #failures = 0;
   #stopped = false;
+  readonly #waiting: (() => void)[] = [];
 
   constructor(options: ResyncOptions) {
     this.#options = options;
@@ -37,12 +38,26 @@ export class Resync {
     this.#after(Math.max(0, this.#lastStart + minIntervalMs - clock.now()));
   }
 
+  /** Resolves when no run is in progress or due: what triggered is done. */
+  idle(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      this.#settle();
+    });
+  }
+
+  #settle(): void {
+    if (this.#running !== undefined || (this.#cancelTimer !== undefined && !this.#stopped)) return;
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
   /** Resolves when the run in progress has ended; none starts afterwards. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     await this.#running;
+    this.#settle();
   }
 
   #after(ms: number): void {
@@ -67,8 +82,10 @@ export class Resync {
       this.#options.onError(error, retryMs);
     }
     this.#running = undefined;
-    if (this.#stopped || !this.#wanted) return;
-    if (retryMs === undefined) this.trigger();
-    else this.#after(retryMs);
+    if (!this.#stopped && this.#wanted) {
+      if (retryMs === undefined) this.trigger();
+      else this.#after(retryMs);
+    }
+    this.#settle();
   }
 }

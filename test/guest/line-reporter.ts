@@ -8,7 +8,13 @@ export default async function* lineReporter(events: AsyncIterable<TestEvent>): A
     if (data.nesting > 0) continue;
     const { details, name } = data;
     const failure = 'error' in details ? textOf(details.error.cause ?? details.error) : undefined;
-    const result: GuestTestResult = { name, ms: details.duration_ms, ...(failure === undefined ? {} : { failure }) };
+    const skipped = data.skip !== undefined && data.skip !== false;
+    const result: GuestTestResult = {
+      name,
+      ms: details.duration_ms,
+      skipped,
+      ...(failure === undefined ? {} : { failure }),
+    };
     yield `${JSON.stringify(result)}\n`;
   }
 }

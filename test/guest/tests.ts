@@ -9,6 +9,7 @@ import { type GuestRun, runInGuest } from './run.ts';
 export interface GuestTestResult {
   readonly name: string;
   readonly ms: number;
+  readonly skipped: boolean;
   /** The error's stack. */
   readonly failure?: string;
 }
@@ -24,7 +25,7 @@ export function testInGuest(name: string, file: string, options: GuestTestOption
   test(name, { skip }, async (context) => {
     const { results, output, timedOut } = await runTestFile(file, options);
     for (const result of results) {
-      await context.test(result.name, () => {
+      await context.test(result.name, { skip: result.skipped }, () => {
         if (result.failure !== undefined)
           throw new Error(`in the guest, after ${result.ms.toFixed(0)} ms: ${result.failure}`);
       });
@@ -46,8 +47,9 @@ async function runTestFile(
   try {
     const reporter = join(import.meta.dirname, 'line-reporter.ts');
     const reporting = [`--test-reporter=${reporter}`, `--test-reporter-destination=${results}`, '--test-force-exit'];
+    const env = { NO_COLOR: '1', ...options.env };
     const argv = [process.execPath, ...reporting, file] as const;
-    const { output, timedOut } = await runInGuest({ ...options, kernel, share, argv });
+    const { output, timedOut } = await runInGuest({ ...options, env, kernel, share, argv });
     const lines = existsSync(results) ? readFileSync(results, 'utf8').trim().split('\n') : [];
     const parsed = lines.filter((line) => line !== '').map((line) => JSON.parse(line) as GuestTestResult);
     return { results: parsed, output, timedOut };

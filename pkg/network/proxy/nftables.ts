@@ -1,6 +1,8 @@
+import { NftTableKeeper, type RunProgram } from '../../host/nft.ts';
 import type { NftChain, NftSet, NftTable } from '../../host/nft-table.ts';
 import { PROXY_TABLE } from '../names.ts';
 import type { Backends, ExternalAddress, Protocol, Ruleset, ServiceEndpoint, VirtualService } from './ruleset.ts';
+import type { ServiceActor } from './service-actor.ts';
 
 /** The bit of a packet's mark that asks for masquerading; upstream kube-proxy's. */
 const MASQUERADE_MARK = '0x4000';
@@ -14,6 +16,30 @@ const WITHOUT_MARK = '0xffffbfff';
  */
 export function renderNftables(ruleset: Ruleset, tableName: string = PROXY_TABLE): NftTable {
   return new Renderer(ruleset).table(tableName);
+}
+
+/** Carries rulesets out with one nft table. */
+export class NftablesActor implements ServiceActor {
+  readonly draining = false;
+  readonly #tableName: string;
+  readonly #keeper: NftTableKeeper;
+
+  constructor(family: 4 | 6, tableName: string, run: RunProgram) {
+    this.#tableName = tableName;
+    this.#keeper = new NftTableKeeper(family === 4 ? 'ip' : 'ip6', tableName, run);
+  }
+
+  apply(ruleset: Ruleset): Promise<number> {
+    return this.#keeper.apply(renderNftables(ruleset, this.#tableName));
+  }
+
+  async inspect(): Promise<void> {
+    if (!(await this.#keeper.exists())) this.#keeper.forget();
+  }
+
+  remove(): Promise<void> {
+    return this.#keeper.remove();
+  }
 }
 
 class Renderer {

@@ -1,0 +1,110 @@
+import { existsSync } from 'node:fs';
+import { containsAddress, parseAddress, parseCIDR } from '../../base/ip.ts';
+import { ExecError } from '../../host/exec.ts';
+import { IpSetKeeper } from '../../host/ipset.ts';
+import { findIptables, IptablesKeeper } from '../../host/iptables.ts';
+import { IpvsKeeper, type ListedServer } from '../../host/ipvs.ts';
+import type { RunProgram } from '../../host/nft.ts';
+import { IPVS_CHAIN_PREFIX, IPVS_DEVICE } from '../names.ts';
+import { ARRIVED_MARK, setPrefix } from './ipvs-plan.ts';
+
+/** The parts of IPVS mode on a machine beside sets, rules and virtual servers, and taking all of it away. */
+
+/** Where packets with ARRIVED_MARK are routed: a table with one route, which delivers all to this machine. */
+const ARRIVED_TABLE = '27500';
+const ARRIVED_PREFERENCE = '500';
+const TABLES = ['mangle', 'nat', 'filter'] as const;
+
+/** Makes the device, and the whole Service CIDR addresses of this machine by it. */
+export async function ensureIpvsDevice(family: 4 | 6, serviceCIDR: string, run: RunProgram): Promise<void> {
+  if (!(await hasIpvsDevice(run))) await run(['ip', 'link', 'add', IPVS_DEVICE, 'type', 'dummy']);
+  await run(['ip', 'link', 'set', IPVS_DEVICE, 'up']);
+  await run(['ip', `-${family}`, 'route', 'replace', 'local', serviceCIDR, 'dev', IPVS_DEVICE]);
+}
+
+/** Delivers packets with ARRIVED_MARK to this machine, whoever has their address. */
+export async function ensureArrivedRoute(family: 4 | 6, run: RunProgram): Promise<void> {
+  await run(['ip', `-${family}`, 'route', 'replace', 'local', 'default', 'dev', 'lo', 'table', ARRIVED_TABLE]);
+  if (await hasArrivedRule(family, run)) return;
+  const match = ['pref', ARRIVED_PREFERENCE, 'fwmark', `${ARRIVED_MARK}/${ARRIVED_MARK}`];
+  await run(['ip', `-${family}`, 'rule', 'add', ...match, 'lookup', ARRIVED_TABLE]);
+}
+
+export async function hasIpvsDevice(run: RunProgram): Promise<boolean> {
+  const links = parseJson<{ ifname?: string }>(await run(['ip', '-json', 'link', 'show']));
+  return links.some(({ ifname }) => ifname === IPVS_DEVICE);
+}
+
+/**
+ * Takes away all that IPVS mode, of this process or of a former one, has left on the machine. Virtual servers, sets and
+ * rules of others stay. Resolves to whether there was anything.
+ */
+export async function removeIpvs(run: RunProgram): Promise<boolean> {
+  const hadDevice = await hasIpvsDevice(run);
+  let found = hadDevice;
+  for (const family of [4, 6] as const) {
+    const sets = new IpSetKeeper(setPrefix(family), run);
+    const entries = await presentEntries(sets);
+    if (await removeArrivedRoute(family, run)) found = true;
+    if (entries === undefined && !hadDevice) continue;
+    found = true;
+    const serviceCIDRs = hadDevice ? await routedCIDRs(family, run) : [];
+    if (existsSync('/proc/net/ip_vs')) {
+      const owned = (server: ListedServer): boolean =>
+        serviceCIDRs.some((cidr) => isWithin(server, cidr)) || entries?.has(entryOf(server)) === true;
+      await new IpvsKeeper(run, owned, () => false).remove();
+    }
+    const programs = await findIptables(family, run);
+    if (programs !== undefined) await new IptablesKeeper(programs, IPVS_CHAIN_PREFIX, run).remove(TABLES);
+    if (entries !== undefined) await sets.remove();
+  }
+  // Last: it tells a next try that there is something left.
+  if (hadDevice) await run(['ip', 'link', 'delete', IPVS_DEVICE]);
+  return found;
+}
+
+/** What the sets of ours hold; undefined when there are none. */
+async function presentEntries(sets: IpSetKeeper): Promise<Set<string> | undefined> {
+  try {
+    const present = await sets.read();
+    return present.size === 0 ? undefined : new Set([...present.values()].flatMap((entries) => [...entries]));
+  } catch (error) {
+    // No ipset on this machine, or in its kernel: then no sets either.
+    if (error instanceof ExecError) return undefined;
+    throw error;
+  }
+}
+
+async function routedCIDRs(family: 4 | 6, run: RunProgram): Promise<string[]> {
+  const show = ['route', 'show', 'table', 'local', 'dev', IPVS_DEVICE];
+  const routes = parseJson<{ dst?: string }>(await run(['ip', '-json', `-${family}`, ...show]));
+  return routes.flatMap(({ dst }) => dst ?? []).filter((dst) => dst.includes('/'));
+}
+
+async function hasArrivedRule(family: 4 | 6, run: RunProgram): Promise<boolean> {
+  const rules = parseJson<{ table?: string }>(await run(['ip', '-json', `-${family}`, 'rule', 'show']));
+  return rules.some(({ table }) => table === ARRIVED_TABLE);
+}
+
+async function removeArrivedRoute(family: 4 | 6, run: RunProgram): Promise<boolean> {
+  if (!(await hasArrivedRule(family, run))) return false;
+  await run(['ip', `-${family}`, 'rule', 'delete', 'lookup', ARRIVED_TABLE]);
+  await run(['ip', `-${family}`, 'route', 'flush', 'table', ARRIVED_TABLE]);
+  return true;
+}
+
+function parseJson<T>(text: string): readonly T[] {
+  return text.trim() === '' ? [] : (JSON.parse(text) as T[]);
+}
+
+/** Address and port of a virtual server in the notation of sets: `10.43.0.1,tcp:443`. */
+export function entryOf({ protocol, address }: ListedServer): string {
+  const end = address.lastIndexOf(':');
+  return `${address.slice(0, end).replaceAll(/[[\]]/g, '')},${protocol}:${address.slice(end + 1)}`;
+}
+
+export function isWithin({ address }: ListedServer, text: string): boolean {
+  const cidr = parseCIDR(text);
+  const found = parseAddress(address.slice(0, address.lastIndexOf(':')).replaceAll(/[[\]]/g, ''));
+  return cidr !== undefined && found !== undefined && containsAddress(cidr, found);
+}

@@ -1,0 +1,4 @@
+/** Runs in a guest, whose kernel has IPVS. */
+import { proxyCases } from './proxy-cases.ts';
+
+proxyCases('ipvs');

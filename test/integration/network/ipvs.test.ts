@@ -1,0 +1,8 @@
+import { join } from 'node:path';
+import { IPVS_MODULES } from '../../guest/modules.ts';
+import { testInGuest } from '../../guest/tests.ts';
+
+testInGuest('Services by IPVS', join(import.meta.dirname, 'ipvs-child.ts'), {
+  modules: IPVS_MODULES,
+  timeoutMs: 180_000,
+});
