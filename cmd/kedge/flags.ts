@@ -53,6 +53,15 @@ const FLANNEL_IFACE = {
   group: 'Network',
 } as const satisfies Flag;
 
+const PROXY_MODE = {
+  name: 'proxy-mode',
+  kind: 'string',
+  placeholder: 'mode',
+  default: 'auto',
+  description: 'what serves Services: ipvs, nftables, or auto (IPVS where the kernel has it)',
+  group: 'Network',
+} as const satisfies Flag;
+
 /** The settings of a node, beside its server or alone. */
 const NODE_FLAGS = [
   {
@@ -186,6 +195,7 @@ export const SERVER_FLAGS = [
     group: 'Network',
   },
   FLANNEL_IFACE,
+  PROXY_MODE,
   {
     name: 'service-node-port-range',
     kind: 'string',
@@ -367,6 +377,7 @@ export const AGENT_FLAGS = [
     group: 'Cluster',
   },
   { ...FLANNEL_IFACE, group: 'Network' },
+  { ...PROXY_MODE, group: 'Network' },
   ...NODE_FLAGS,
 ] as const satisfies readonly Flag[];
 

@@ -2,11 +2,13 @@ import { hostname } from 'node:os';
 import { z } from 'zod';
 import type { NodeConfig } from '../../pkg/agent/config.ts';
 import { OperatorError } from '../../pkg/base/component.ts';
+import { PROXY_MODES } from '../../pkg/network/proxy/service-actor.ts';
 import * as value from './values.ts';
 
 /** How the flags of a node are read. */
 export const NODE_SCHEMA = {
   'flannel-iface': value.networkDevice.optional(),
+  'proxy-mode': value.oneOf('auto', ...PROXY_MODES),
   'node-name': value.domainName.optional(),
   'node-label': z.array(value.nodeLabel).default([]),
   'node-taint': z.array(value.nodeTaint).default([]),
@@ -29,6 +31,7 @@ export function nodeConfig(values: NodeValues): NodeConfig {
     ip: values['node-ip'],
     externalIP: values['node-external-ip'],
     flannelIface: values['flannel-iface'],
+    proxyMode: values['proxy-mode'],
     containerRuntimeSocket: values['container-runtime-endpoint'],
     resolvConf: values['resolv-conf'],
     pauseImage: values['pause-image'],

@@ -74,6 +74,7 @@ test('the defaults', () => {
       ip: undefined,
       externalIP: undefined,
       flannelIface: undefined,
+      proxyMode: 'auto',
       containerRuntimeSocket: undefined,
       resolvConf: undefined,
       pauseImage: undefined,

@@ -23,7 +23,7 @@ const DEPENDS = [
   'runc | containerd.io',
 ];
 /** What the Service proxy needs for IPVS; without them it uses nftables. */
-const RECOMMENDS = ['ipset', 'ipvsadm'];
+const RECOMMENDS = ['ipset', 'iptables', 'ipvsadm'];
 const SUGGESTS = ['kubectl', 'nfs-common', 'open-iscsi'];
 
 export interface PackageFacts {

@@ -126,6 +126,7 @@ function serviceProxy({ client, config, cluster, clock, log }: NodeOptions): Com
   return createProxy({
     client,
     nodeName: config.name,
+    mode: config.proxyMode,
     clusterCIDRs: [cluster.clusterCIDR],
     serviceCIDRs: [cluster.serviceCIDR],
     servedHere: cluster.disabled.clusterDNS ? [] : [cluster.clusterDNS],

@@ -1,3 +1,4 @@
+import type { ProxyMode } from '../network/proxy/service-actor.ts';
 import type { Snapshotter } from './containerd-config.ts';
 
 /** What `kedge agent` was told to do: complete, checked, and without any trace of where each value came from. */
@@ -23,6 +24,8 @@ export interface NodeConfig {
   readonly externalIP: string | undefined;
   /** The network device other nodes are reached by; that of the node's address when undefined. */
   readonly flannelIface: string | undefined;
+  /** What carries Services out; `auto`: IPVS where the kernel has it. */
+  readonly proxyMode: ProxyMode | 'auto';
   /** Path of an existing container runtime's socket; kedge starts its own containerd when undefined. */
   readonly containerRuntimeSocket: string | undefined;
   /** File that Pods' name servers are taken from; the host's when undefined. */

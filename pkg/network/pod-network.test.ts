@@ -94,8 +94,8 @@ test('host ports of running Pods', () => {
     masquerade(true),
     /saddr 10\.42\.0\.0\/24 ip daddr != \{ 10\.42\.0\.0\/16, 224\.0\.0\.0\/4 \} masquerade/,
   );
-  assert.doesNotMatch(masquerade(true), /ct status dnat/);
-  assert.match(masquerade(false), /ct status dnat masquerade/);
+  assert.doesNotMatch(masquerade(true), /ct original/);
+  assert.match(masquerade(false), /ct original ip daddr != \S+ masquerade/);
 });
 
 test('forwarding is let through where the policy drops, once, and taken back', async () => {

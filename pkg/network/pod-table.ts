@@ -97,7 +97,9 @@ export function planPodTable(input: PodTableInput): NftTable {
     `oifname "${input.bridge}" ${ip} saddr ${loopback} masquerade`,
     ...(input.bridgeNetfilter
       ? []
-      : [`oifname "${input.bridge}" ${ip} saddr ${input.podCIDR} ct status dnat masquerade`]),
+      : [
+          `oifname "${input.bridge}" ${ip} saddr ${input.podCIDR} ct original ${ip} daddr != ${input.podCIDR} masquerade`,
+        ]),
     `${ip} saddr ${input.podCIDR} ${ip} daddr != { ${input.clusterCIDR}, ${multicast} } masquerade`,
   ];
   const chains = new Map<string, NftChain>([

@@ -13,6 +13,7 @@ import {
   PROXY_TABLE,
   VXLAN_DEVICE,
 } from './names.ts';
+import { removeIpvs } from './proxy/ipvs-host.ts';
 
 /**
  * Everything the network leaves on a host, in the form pkg/agent/teardown.ts removes it. The CNI configuration lies in
@@ -41,10 +42,11 @@ export function labelledAddresses(json: string): string[] {
 }
 
 /**
- * Removes what is neither a device nor a table of its own: the DNS address on `lo`, routes to other nodes, rules in the
- * host's iptables, a file.
+ * Removes what is neither a device nor a table of its own: IPVS mode with its device, sets and chains, the DNS
+ * address on `lo`, routes to other nodes, rules in the host's iptables, a file.
  */
 export async function removeNetworkTraces(run: RunProgram, cniDir = HOST_CNI_DIR): Promise<void> {
+  await removeIpvs(run);
   const listing = await run(['ip', '-json', 'address', 'show', 'dev', 'lo']);
   for (const address of labelledAddresses(listing)) await run(['ip', 'address', 'del', address, 'dev', 'lo']);
   await run(['ip', '-4', 'route', 'flush', 'proto', ROUTE_PROTOCOL]);

@@ -10,6 +10,7 @@ import type { Component } from '../../pkg/base/component.ts';
 import { silentLogger } from '../../pkg/base/log.ts';
 import { MemoryClient } from '../../pkg/client/testing/memory-client.ts';
 import { NftTableKeeper, type RunProgram } from '../../pkg/host/nft.ts';
+import { hostSysctl } from '../../pkg/host/sysctl.ts';
 import { createFlannel } from '../../pkg/network/flannel/flannel.ts';
 import { planPodTable } from '../../pkg/network/pod-table.ts';
 import { createProxy } from '../../pkg/network/proxy/proxy.ts';
@@ -127,10 +128,11 @@ async function setUpKedge(pair: Pair, client: MemoryClient, components: Componen
       if (name === pair[0].name && argv[0] === 'nft' && argv[1] === '-f') rules.applied.push(performance.now());
       return output;
     };
+    const proxyHost = { run: noted, sysctl: hostSysctl, localAddresses: () => Promise.resolve([address]) };
     const cidrs = { clusterCIDRs: [CLUSTER_CIDR], serviceCIDRs: [SERVICE_CIDR], servedHere: [] };
     for (const component of [
       createFlannel({ ...shared, ...flannel }),
-      createProxy({ ...shared, ...cidrs, nodeName: name, run: noted }),
+      createProxy({ ...shared, ...cidrs, nodeName: name, mode: 'nftables', host: proxyHost }),
     ]) {
       await component.start(signal);
       components.push(component);
