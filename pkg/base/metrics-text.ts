@@ -10,6 +10,8 @@ export interface MetricSample {
   readonly labels?: MetricLabels;
   readonly value: number;
   readonly at?: number | undefined;
+  /** Of the series that make up a histogram: `_bucket`, `_sum`, `_count`. */
+  readonly suffix?: string;
 }
 
 const escapeLabel = (text: string): string =>
@@ -23,9 +25,9 @@ function labelText(labels: MetricLabels | undefined): string {
 /** One metric with all its samples; the empty text when it has none. */
 export function metricText(name: string, type: MetricType, help: string, samples: Iterable<MetricSample>): string {
   const lines: string[] = [];
-  for (const { labels, value, at } of samples) {
+  for (const { labels, value, at, suffix = '' } of samples) {
     const time = at === undefined ? '' : ` ${Math.round(at)}`;
-    lines.push(`${name}${labelText(labels)} ${value}${time}\n`);
+    lines.push(`${name}${suffix}${labelText(labels)} ${value}${time}\n`);
   }
   return lines.length === 0 ? '' : `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join('')}`;
 }

@@ -4,6 +4,7 @@ import { type Context, Hono } from 'hono';
 import { parseFieldSelector } from '../../apimachinery/fields.ts';
 import { isStatusReason, statusErrors } from '../../apimachinery/status-error.ts';
 import type { Logger } from '../../base/log.ts';
+import { METRICS_TEXT_TYPE } from '../../base/metrics-text.ts';
 import type { Descriptor, Subresource } from '../../registry/descriptor.ts';
 import type { UserInfo } from '../../registry/user-info.ts';
 import type { ApiCore } from '../api-core.ts';
@@ -29,6 +30,7 @@ import type { Discovery } from './discovery.ts';
 import { type Exchange, type Request, type Response, sendBytes, sendDocument, sendError } from './exchange.ts';
 import type { HealthChecks } from './health.ts';
 import type { OpenApi } from './openapi.ts';
+import { Traffic } from './traffic.ts';
 
 export interface RouterOptions {
   readonly core: ApiCore;
@@ -175,6 +177,8 @@ export function createRouter(options: RouterOptions): Hono<Env> {
   const { core, discovery, health, openapi, log } = options;
   const app = new Hono<Env>();
 
+  const traffic = new Traffic();
+
   const route =
     (handler: (exchange: Exchange, parts: readonly string[]) => Promise<void> | void) =>
     async (context: Context<Env>): Promise<globalThis.Response> => {
@@ -182,6 +186,10 @@ export function createRouter(options: RouterOptions): Hono<Env> {
       let exchange: Exchange | undefined;
       try {
         exchange = await openWithCurrent(incoming, outgoing, options);
+        if (!traffic.enter(exchange, isKnown(exchange.info, core))) {
+          tooMany(exchange);
+          return RESPONSE_ALREADY_SENT;
+        }
         if (needsCurrent(exchange, core)) await core.operations.store.datastore.current();
         requireAuthorized(core.authorizer, attributesOf(exchange));
         const parts = exchange.info.path.split('/').filter((part) => part !== '');
@@ -206,6 +214,10 @@ export function createRouter(options: RouterOptions): Hono<Env> {
     };
 
   const text = sendText;
+  const tooMany = (exchange: Exchange): void => {
+    exchange.response.setHeader('retry-after', '1');
+    text(exchange, 429, 'Too many requests, please try again later.\n');
+  };
   const notFound = sendPlainNotFound;
 
   const healthRoute = route(async (exchange, [probe = '', check]) => {
@@ -217,6 +229,13 @@ export function createRouter(options: RouterOptions): Hono<Env> {
     app.all(`/${probe}`, healthRoute);
     app.all(`/${probe}/*`, healthRoute);
   }
+  app.get(
+    '/metrics',
+    route((exchange) => {
+      const body = Buffer.from(traffic.text(core.operations.store));
+      sendBytes(exchange, body, { mediaType: METRICS_TEXT_TYPE });
+    }),
+  );
   app.get(
     '/version',
     route((exchange) => sendDocument(exchange, options.version)),
@@ -301,6 +320,7 @@ function rootPaths(discovery: Discovery): string[] {
     '/apis',
     '/healthz',
     '/livez',
+    '/metrics',
     '/openapi/v2',
     '/openapi/v3',
     '/openid/v1/jwks',
@@ -367,6 +387,12 @@ async function serveResource(exchange: Exchange, options: RouterOptions): Promis
     default:
       throw statusErrors.methodNotAllowed();
   }
+}
+
+/** Whether the server has the resource, and the part of it, that a request is about. */
+function isKnown(info: RequestInfo, core: ApiCore): boolean {
+  const descriptor = core.registry.find(info.group, info.version, info.resource);
+  return descriptor !== undefined && (info.subresource === '' || subresourceOf(descriptor, info) !== undefined);
 }
 
 /** The subresource a path names; names of JavaScript's own (`__proto__`) are none. */
