@@ -2,6 +2,8 @@ import { createServer } from 'node:net';
 import { OperatorError } from '../base/component.ts';
 import { PORTS } from '../base/paths.ts';
 import { ExecError, exec } from '../host/exec.ts';
+import { readLinks } from '../network/flannel/links.ts';
+import { refuseInterface } from '../network/flannel/underlay.ts';
 import type { NodeConfig } from './config.ts';
 import { detectRuntimeHost } from './runtime-host.ts';
 
@@ -25,6 +27,7 @@ export async function nodePreflight(config: NodeConfig): Promise<void> {
   await checkPort('0.0.0.0', PORTS.kubelet, 'move it to another port: the kubelet has no other');
   if (config.containerRuntimeSocket === undefined) await detectRuntimeHost();
   for (const program of NETWORK_PROGRAMS) await checkProgram(program.argv, program.package);
+  if (config.flannelIface !== undefined) refuseInterface(config.flannelIface, await readLinks(exec));
 }
 
 /** Listens for a moment on `port` of `address`. Throws OperatorError when that cannot be. */

@@ -6,7 +6,7 @@ import { announce, announcementOf } from './annotations.ts';
 import type { Link } from './links.ts';
 import { type KernelState, planChanges } from './plan-changes.ts';
 import { planRoutes, type Self } from './plan-routes.ts';
-import { chooseUnderlay } from './underlay.ts';
+import { chooseUnderlay, refuseInterface } from './underlay.ts';
 import { planVxlanDevice } from './vxlan-device.ts';
 
 const PREFIX = 'flannel.alpha.coreos.com';
@@ -141,6 +141,13 @@ test('the way to other nodes: the named device, that of the node address, that o
     chooseUnderlay({ links: links.slice(0, 1), nodeIPs: ['127.0.0.1'], iface: undefined, routes }),
     undefined,
   );
+});
+
+test('a device that cannot lead to other nodes is refused', () => {
+  const links = [link('eth0', '192.0.2.1'), link('eth1', '', { addr_info: [] })];
+  refuseInterface('eth0', links);
+  assert.throws(() => refuseInterface('eth1', links), /eth1 has no IPv4 address: give it one/);
+  assert.throws(() => refuseInterface('eth2', links), /no device eth2: give one of eth0, eth1/);
 });
 
 test('the VXLAN device is mended in place where that can be, else replaced', () => {

@@ -4,7 +4,7 @@ import { nodes } from '../../api/resources.ts';
 import { getCondition } from '../../apimachinery/object-meta.ts';
 import { formatTime } from '../../apimachinery/time.ts';
 import type { Clock } from '../../base/clock.ts';
-import { type Component, OperatorError } from '../../base/component.ts';
+import type { Component } from '../../base/component.ts';
 import { errorText, type Logger } from '../../base/log.ts';
 import type { Client } from '../../client/client.ts';
 import { exec } from '../../host/exec.ts';
@@ -16,7 +16,7 @@ import { applyChanges, readKernelState } from './kernel.ts';
 import { type Link, readLinks } from './links.ts';
 import { planChanges } from './plan-changes.ts';
 import { planRoutes, podCIDROf, type Self, tunnelAddress } from './plan-routes.ts';
-import { chooseUnderlay, type Underlay } from './underlay.ts';
+import { chooseUnderlay, refuseInterface, type Underlay } from './underlay.ts';
 import { ensureVxlanDevice, VXLAN_OVERHEAD } from './vxlan-device.ts';
 
 export interface FlannelOptions {
@@ -182,7 +182,7 @@ export function createFlannel(options: FlannelOptions): Flannel {
     async start(signal) {
       const links = await findUnderlay();
       const { iface } = options;
-      if (iface !== undefined && underlay === undefined) throw unusable(iface, links);
+      if (iface !== undefined) refuseInterface(iface, links);
       unsubscribe = informer.subscribe((event) => {
         if (event.type !== 'modified' || concernsFlannel(event.old, event.object)) resync.trigger();
       });
@@ -215,14 +215,4 @@ function concernsFlannel(old: Node, node: Node): boolean {
       getCondition(status.conditions, 'NetworkUnavailable')?.status,
     ]);
   return concern(old) !== concern(node);
-}
-
-function unusable(iface: string, links: readonly Link[]): OperatorError {
-  const there = links.some(({ ifname }) => ifname === iface);
-  const names = links.map(({ ifname }) => ifname).filter((name) => name !== 'lo');
-  return new OperatorError(
-    there
-      ? `--flannel-iface: ${iface} has no IPv4 address: give it one, or name another device`
-      : `--flannel-iface: this machine has no device ${iface}: give one of ${names.join(', ')}`,
-  );
 }
