@@ -81,6 +81,28 @@ describe('the scraper', () => {
     scraper.stop();
   });
 
+  test('begins anew with each question until a kubelet has answered', async () => {
+    const clock = new FakeClock();
+    let up = false;
+    const scraper = new MetricsScraper({
+      nodes: () => ['vm'],
+      fetch: async () => {
+        if (!up) throw new Error('not up yet');
+        return container(clock.now() / 1000, 100, clock.now());
+      },
+      clock,
+      log: silentLogger,
+    });
+    const early = scraper.usage();
+    await clock.advance(1000);
+    assert.equal((await early).node('vm'), undefined);
+    up = true;
+    const late = scraper.usage();
+    await clock.advance(1000);
+    assert.equal((await late).node('vm')?.windowMs, 1000);
+    scraper.stop();
+  });
+
   test('looks every 15 seconds for five minutes after the last question, then forgets', async () => {
     const { clock, scraper, fetched } = world();
     const asked = scraper.usage();

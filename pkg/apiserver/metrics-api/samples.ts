@@ -113,6 +113,11 @@ export class UsageWindow {
     this.#now = new Map(scrapes);
   }
 
+  /** Whether the last two scrapes tell nothing of any node. */
+  get isEmpty(): boolean {
+    return ![...this.#now.keys()].some((name) => this.node(name) !== undefined);
+  }
+
   clear(): void {
     this.#before.clear();
     this.#now.clear();

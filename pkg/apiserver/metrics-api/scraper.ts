@@ -48,6 +48,11 @@ export class MetricsScraper {
     await this.#scrape();
     await sleep(clock, FIRST_WINDOW_MS, signal);
     await this.#scrape();
+    // Autoscalers ask before the first kubelet is up: the next to ask shall not have to wait for the next look.
+    if (this.#window.isEmpty) {
+      this.#first = undefined;
+      return;
+    }
     void this.#goOn().catch((error: unknown) => log.error('metrics are not looked up', { error: errorText(error) }));
   }
 
