@@ -2,7 +2,10 @@ import type { Command } from 'commander';
 import { removeNode } from '../../pkg/agent/remove-node.ts';
 import { endRunningKedges } from '../../pkg/agent/running-kedge.ts';
 import { findServices, stopService } from '../../pkg/agent/services.ts';
-import { systemClock } from '../../pkg/base/clock.ts';
+import { holdProcess, systemClock } from '../../pkg/base/clock.ts';
+import { pathsFor } from '../../pkg/base/paths.ts';
+import { etcdLayout } from '../../pkg/etcd/layout.ts';
+import { findEtcdProcess, stopEtcd } from '../../pkg/etcd/process.ts';
 import { addFlags } from './command-line.ts';
 import { MACHINE_FLAGS, machineSetting, needRoot, say, terminalLogger } from './machine-settings.ts';
 
@@ -28,6 +31,8 @@ export async function killAll(given: ReadonlyMap<string, readonly string[]>): Pr
   for (const service of services) if (dataDirs.has(service.dataDir)) await stopService(service.name);
   for (const dataDir of dataDirs) {
     await endRunningKedges(dataDir, systemClock);
+    const etcd = await findEtcdProcess(etcdLayout(pathsFor(dataDir).etcd));
+    if (etcd !== undefined) await holdProcess(() => stopEtcd(etcd, systemClock));
     await removeNode(dataDir, terminalLogger());
   }
   return [...dataDirs];

@@ -8,6 +8,7 @@ import { commandLineError, prepare } from './command-line.ts';
 import { addKillallCommand } from './killall.ts';
 import { addKubectlCommand, runKubectl } from './kubectl.ts';
 import { addServerCommand } from './server.ts';
+import { addSnapshotCommand } from './snapshot.ts';
 import { addUninstallCommand } from './uninstall.ts';
 
 /** Runs kedge with `args` (without program names). Resolves to the exit code. */
@@ -25,6 +26,7 @@ async function main(args: readonly string[]): Promise<number> {
   addAgentCommand(program);
   addKubectlCommand(program);
   addCheckConfigCommand(program);
+  addSnapshotCommand(program);
   addKillallCommand(program);
   addUninstallCommand(program);
   prepare(program);

@@ -8,7 +8,7 @@ import {
   serviceAccountGroups,
   serviceAccountUsername,
 } from '../apiserver/authn/user.ts';
-import { type Clock, systemClock } from '../base/clock.ts';
+import { type Clock, holdProcess, systemClock } from '../base/clock.ts';
 import { type Component, type Supervisor, together } from '../base/component.ts';
 import { addressAt, formatAddress, parseCIDR } from '../base/ip.ts';
 import { errorText, type Logger } from '../base/log.ts';
@@ -39,12 +39,36 @@ import { ensureLocalStorage, NodeFolders } from './local-storage.ts';
 import { Manifests } from './manifests/manifests.ts';
 import { namespacedResources, objectMetadata } from './object-metadata.ts';
 import { preflight } from './preflight.ts';
+import { resetMembers, restoreSnapshot } from './snapshot/restore.ts';
+import { snapshotRoute } from './snapshot/snapshot-routes.ts';
 
 /** Runs the server until it is asked to end. Throws OperatorError when it cannot start. */
 export async function runServer(config: ServerConfig): Promise<void> {
   await preflight(config);
   const log = processLog(config.debug);
+  if (config.cluster.reset) return resetCluster(config, log);
   await runParts('kedge server', log, (supervisor, fatal) => startServer(config, supervisor, log, fatal));
+}
+
+/** Does what `--cluster-reset` asks for and ends. */
+async function resetCluster(config: ServerConfig, log: Logger): Promise<void> {
+  const paths = pathsFor(config.dataDir);
+  const options = {
+    paths,
+    nodeName: config.node.name,
+    nodeIP: config.node.ip ?? detectNodeAddress() ?? '127.0.0.1',
+    clock: systemClock,
+    log,
+    signal: new AbortController().signal,
+  };
+  const { restorePath } = config.cluster;
+  await holdProcess(async () => {
+    if (restorePath === undefined) await resetMembers(options);
+    else await restoreSnapshot(restorePath, options);
+  });
+  log.info(
+    'this server is the only member of its cluster: start it without --cluster-reset; the others delete their server/db folder and join anew',
+  );
 }
 
 async function startServer(
@@ -91,6 +115,14 @@ async function startServer(
         paths,
         critical: criticalSettings(config),
         etcd: () => etcd?.member.members().then((members) => clientURLsOf(members)),
+      }),
+      snapshotRoute({
+        paths,
+        datastore: () => controlPlane.core.operations.store.datastore,
+        store: choice.kind,
+        nodeName: config.node.name,
+        clock,
+        log,
       }),
     ],
     bindAddress: config.bindAddress,

@@ -7,6 +7,7 @@ import { ensureEtcd } from '../../packaging/dev/lib/etcd.ts';
 import { AcknowledgedWrites } from './lib/acknowledged.ts';
 import { HostCluster } from './lib/host-cluster.ts';
 import { type Host, Lan } from './lib/hosts.ts';
+import { EXECUTABLE } from './lib/kedge.ts';
 import { assertNothingLeft, type MachineState, readMachine } from './lib/machine.ts';
 import { until } from './lib/until.ts';
 
@@ -68,9 +69,15 @@ describe('three servers', () => {
     await waitReady(one);
     const cluster = await HostCluster.at(one);
     await cluster.kubectl(['create', 'configmap', 'before', '--from-literal=a=b']);
+    const saved = await one.mustRun([EXECUTABLE, 'snapshot', 'save']);
+    await cluster.kubectl(['create', 'configmap', 'unsaved']);
+    const refused = await one.run([EXECUTABLE, 'snapshot', 'restore', saved.split(' ')[0] ?? '']);
+    assert.match(refused.output, /kedge runs: stop it first/);
     await one.kedge.stop();
+    await one.mustRun([EXECUTABLE, 'snapshot', 'restore', saved.split(' ')[0] ?? '']);
     one.startKedge([...SERVER, '--cluster-init'], { env });
     await waitReady(one);
+    assert.ok(!(await configMaps(one)).has('unsaved'), 'the snapshot is what counts');
     assert.equal(await cluster.kubectl(['get', 'configmap', 'before', '-o', 'jsonpath={.data.a}']), 'b');
     token = readFileSync(one.path('/var/lib/kedge/server/token'), 'utf8').trim();
   });

@@ -8,6 +8,7 @@ import { etcdLayout } from '../../etcd/layout.ts';
 import { hasEtcdData, type MemberStart } from '../../etcd/member.ts';
 import { findEtcdProcess, stopEtcd } from '../../etcd/process.ts';
 import type { ServerConfig } from '../config.ts';
+import { checkRestored } from '../snapshot/restore.ts';
 import { criticalSettings } from './critical-settings.ts';
 import { fetchBootstrap } from './fetch-bootstrap.ts';
 
@@ -54,6 +55,7 @@ export interface PrepareOptions {
 export async function prepareDatastore(options: PrepareOptions): Promise<DatastoreChoice> {
   const { config, paths, clock } = options;
   const found = { libsql: await exists(paths.database), etcd: await hasEtcdData(paths.etcd) };
+  await checkRestored(paths);
   const choice = chooseDatastore(found, config.cluster);
   if (found.libsql && found.etcd && choice !== 'refuse') await discardEtcd(paths, clock);
   switch (choice) {
