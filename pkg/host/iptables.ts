@@ -129,7 +129,7 @@ export class IptablesKeeper {
     this.#applied = undefined;
   }
 
-  /** Removes our chains from `tables`. */
+  /** Removes our chains from `tables`, and tables that are empty then: the form on top of nftables makes them. */
   async remove(tables: readonly IptablesTable['name'][]): Promise<void> {
     this.forget();
     let script = '';
@@ -137,6 +137,19 @@ export class IptablesKeeper {
       script += renderIptables(await this.#read(name), { name, chains: new Map(), jumps: [] }, new Set());
     }
     await this.#restore(script);
+    for (const name of tables) await this.#removeEmpty(name);
+  }
+
+  async #removeEmpty(table: string): Promise<void> {
+    const id = [this.#programs.save.startsWith('ip6') ? 'ip6' : 'ip', table] as const;
+    try {
+      if (isEmptyNftTable(await this.#run(['nft', 'list', 'table', ...id]))) {
+        await this.#run(['nft', 'delete', 'table', ...id]);
+      }
+    } catch (error) {
+      // There is no such table, or no nftables at all.
+      if (!(error instanceof ExecError)) throw error;
+    }
   }
 
   async #read(table: IptablesTable['name']): Promise<OwnChains> {
@@ -146,6 +159,16 @@ export class IptablesKeeper {
   async #restore(script: string): Promise<void> {
     if (script !== '') await this.#run([this.#programs.restore, '-w', '5', '--noflush'], { input: script });
   }
+}
+
+/** Whether a listing of nft's shows nothing but the kernel's chains, which let everything pass. */
+function isEmptyNftTable(text: string): boolean {
+  const listed = text
+    .split('\n')
+    .filter((line) => !line.startsWith('#'))
+    .join('\n')
+    .trim();
+  return /^table \S+ \S+ \{\s*(chain \S+ \{\s*type [^\n]*policy accept;\s*\}\s*)*\}$/.test(listed);
 }
 
 function asPresent({ chains, jumps }: IptablesTable): OwnChains {

@@ -247,7 +247,8 @@ export function proxyCases(mode: ProxyMode): void {
     await until('the rules', async () => names(await node.ask('', '10.243.0.5', 80, 1))[0]?.startsWith('p') === true);
     await client.update(endpointSlices, sliceOf('web', addresses.slice(1)));
     await settled();
-    assert.deepEqual(names(await node.ask('p1', '10.243.0.5', 80, 30)), ['p2', 'p3']);
+    // Not a client from before: IPVS drops one packet of a connection it remembers when its virtual server went.
+    assert.deepEqual(names(await node.ask('p2', '10.243.0.5', 80, 30)), ['p2', 'p3']);
   });
 
   test('clean-up leaves nothing', async () => {
