@@ -10,6 +10,7 @@ import { hasPrivateHosts, runOnPrivateHosts } from './lib/private-host/test-lane
 import { runMain, say, seconds } from './lib/report.ts';
 import { parseTestArguments, SUITES, type SuiteName, type TestRequest, testFiles } from './lib/test-plan.ts';
 import { type Counts, runTestFiles } from './lib/test-runner.ts';
+import { ensureTestVectors } from './lib/test-vectors.ts';
 import { ensureUserModeLinux } from './lib/user-mode-linux.ts';
 
 /**
@@ -64,6 +65,7 @@ async function prepareMachine(): Promise<void> {
   await ensureKubectl();
   await ensureUserModeLinux();
   await ensureEtcd();
+  await ensureTestVectors();
 }
 
 async function build(): Promise<void> {

@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
-import { unpackFromSid } from '../../packaging/dev/lib/debian-sid.ts';
-import { BUILD_DIR } from '../../packaging/dev/lib/project.ts';
+import { ensureTestVectors, UPSTREAM_SOURCES } from '../../packaging/dev/lib/test-vectors.ts';
 import type { Json, JsonObject, StructSchema } from '../../pkg/api/schema.ts';
 import { canonicalize } from '../../pkg/apimachinery/canonical.ts';
 import { decodeObject } from '../../pkg/apimachinery/decode.ts';
@@ -21,10 +20,8 @@ import { builtinDescriptors } from '../../pkg/registry/builtin.ts';
  * Upstream's own test vectors: one object of every kind with every field filled in, as JSON, YAML and protobuf. They
  * come with the Go packages Debian ships.
  */
-const FOLDER = join(BUILD_DIR, 'tools', 'api-vectors');
-const SOURCES = join(FOLDER, 'root', 'usr', 'share', 'gocode', 'src', 'k8s.io');
-const API = join(SOURCES, 'api', 'testdata');
-const EXTENSIONS = join(SOURCES, 'apiextensions-apiserver', 'pkg', 'apis', 'testdata');
+const API = join(UPSTREAM_SOURCES, 'api', 'testdata');
+const EXTENSIONS = join(UPSTREAM_SOURCES, 'apiextensions-apiserver', 'pkg', 'apis', 'testdata');
 
 interface Vector {
   readonly name: string;
@@ -66,9 +63,7 @@ describe('upstream test vectors', () => {
   let vectors: Vector[] = [];
 
   before(async () => {
-    if (!existsSync(API)) {
-      await unpackFromSid(['golang-k8s-api-dev', 'golang-k8s-apiextensions-apiserver-dev'], FOLDER);
-    }
+    await ensureTestVectors();
     vectors = [ownRelease(API), ownRelease(EXTENSIONS)].flatMap(vectorsIn);
   });
 

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { exec } from '../../../pkg/host/exec.ts';
 import { inNetworkNamespace, type RunProgram } from '../../../pkg/host/nft.ts';
 import { planCniConfig } from '../../../pkg/network/cni-config.ts';
-import { IPVS_DEVICE } from '../../../pkg/network/names.ts';
+import type { ProxyHost } from '../../../pkg/network/proxy/proxy.ts';
+import { proxyHost } from './proxy-host.ts';
 
 export const POD_CIDR = '10.242.0.0/24';
 export const CLUSTER_CIDR = '10.242.0.0/16';
@@ -79,21 +80,12 @@ export class NodeInNamespaces {
     this.run = inNetworkNamespace(this.host);
   }
 
-  readonly sysctl = {
-    read: async (name: string): Promise<string> => (await this.run(['sysctl', '-n', name])).trim(),
-    write: async (name: string, value: string): Promise<void> => {
-      await this.run(['sysctl', '-qw', `${name}=${value}`]);
-    },
-  };
+  get sysctl(): ProxyHost['sysctl'] {
+    return proxyHost(this.run).sysctl;
+  }
 
-  async localAddresses(): Promise<string[]> {
-    const links = JSON.parse(await this.run(['ip', '-json', 'address'])) as {
-      ifname: string;
-      addr_info: { local: string }[];
-    }[];
-    return links
-      .filter(({ ifname }) => ifname !== IPVS_DEVICE)
-      .flatMap(({ addr_info }) => addr_info.map(({ local }) => local));
+  localAddresses(): Promise<readonly string[]> {
+    return proxyHost(this.run).localAddresses();
   }
 
   /** Makes the host and the outside; the host has no default route. */

@@ -13,6 +13,7 @@ import { createFlannel } from '../../../pkg/network/flannel/flannel.ts';
 import { planPodTable } from '../../../pkg/network/pod-table.ts';
 import { createProxy } from '../../../pkg/network/proxy/proxy.ts';
 import { until } from '../../e2e/lib/until.ts';
+import { proxyHost } from './proxy-host.ts';
 import { askPods, filesOf, type Host, Segment } from './segment.ts';
 
 /** Services whose Pods are on other nodes: three hosts with kedge's rules, a fourth machine that is no node. */
@@ -43,7 +44,7 @@ before(async () => {
     const cidrs = { clusterCIDRs: [CLUSTER_CIDR], serviceCIDRs: [SERVICE_CIDR], servedHere: [] };
     components.push(
       createFlannel({ ...shared, nodeIPs: [address], backend: 'vxlan', iface: undefined, ...filesOf(host) }),
-      createProxy({ ...shared, ...cidrs }),
+      createProxy({ ...shared, ...cidrs, mode: 'nftables', host: proxyHost(run) }),
     );
   }
   for (const component of components) await component.start(new AbortController().signal);
