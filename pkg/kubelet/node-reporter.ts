@@ -5,6 +5,7 @@ import { isStatusReason } from '../apimachinery/status-error.ts';
 import { type Clock, sleep } from '../base/clock.ts';
 import { errorText, type Logger } from '../base/log.ts';
 import type { Client } from '../client/client.ts';
+import type { Informer } from '../client/informer.ts';
 import type { RuntimeService } from '../cri/services.ts';
 import { fileSystemBytes, type MachineFacts, readMachine } from '../host/machine.ts';
 import {
@@ -45,10 +46,13 @@ export class NodeReporter {
   #networkProblem: string | undefined = 'the container runtime has not been asked yet';
   #runtimeProblem: string | undefined;
   #node: Node | undefined;
+  readonly #seen: Informer<Node>;
+  #wake: () => void = () => {};
   #reportedAt = 0;
 
   constructor(options: NodeReporterOptions) {
     this.#options = options;
+    this.#seen = options.client.informer(nodes, { fieldSelector: `metadata.name=${options.identity.name}` });
     // Nobody may be waiting when the start fails; who does wait hears of it all the same.
     this.#ready.promise.catch(() => undefined);
   }
@@ -94,6 +98,9 @@ export class NodeReporter {
 
   async #run(signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#options;
+    const unsubscribe = this.#seen.subscribe((event) => {
+      if (event.type === 'modified' && this.#isTakenBack(event.object)) this.#wake();
+    });
     while (!signal.aborted) {
       let pause = CHECK_MS;
       try {
@@ -106,8 +113,27 @@ export class NodeReporter {
         this.#node = undefined;
         pause = RETRY_MS;
       }
-      await sleep(clock, pause, signal);
+      const woken = new AbortController();
+      this.#wake = () => woken.abort();
+      await sleep(clock, pause, AbortSignal.any([signal, woken.signal]));
     }
+    unsubscribe();
+  }
+
+  /** Whether somebody has written that he knows nothing of this node: it was silent for too long. */
+  #isTakenBack({ status }: Node): boolean {
+    const isUnknown = status.conditions?.some(
+      (condition) => condition.type === 'Ready' && condition.status === 'Unknown',
+    );
+    return isUnknown === true && this.#node !== undefined;
+  }
+
+  /** The newest form of the Node that is known here. */
+  #newest(): Node | undefined {
+    const seen = this.#seen.get(this.#options.identity.name);
+    if (seen === undefined || this.#node === undefined) return this.#node;
+    const versionOf = ({ metadata }: Node): number => Number(metadata.resourceVersion ?? 0);
+    return versionOf(seen) > versionOf(this.#node) ? seen : this.#node;
   }
 
   get #problem(): string | undefined {
@@ -138,7 +164,7 @@ export class NodeReporter {
   async #report(): Promise<void> {
     const { client, clock, identity, storagePath } = this.#options;
     this.#storageBytes = await fileSystemBytes(storagePath);
-    const node = this.#node ?? (await this.#register());
+    const node = this.#newest() ?? (await this.#register());
     const now = clock.now();
     const wanted = this.#status(node, now);
     const same = deepEqual(statusBody(wanted), statusBody(ownPart(node.status, wanted)));
