@@ -9,6 +9,7 @@ import { addKillallCommand } from './killall.ts';
 import { addKubectlCommand, runKubectl } from './kubectl.ts';
 import { addServerCommand } from './server.ts';
 import { addSnapshotCommand } from './snapshot.ts';
+import { addTokenCommand } from './token.ts';
 import { addUninstallCommand } from './uninstall.ts';
 
 /** Runs kedge with `args` (without program names). Resolves to the exit code. */
@@ -24,6 +25,7 @@ async function main(args: readonly string[]): Promise<number> {
     .helpCommand('help [command]', 'show the help of a command');
   addServerCommand(program);
   addAgentCommand(program);
+  addTokenCommand(program);
   addKubectlCommand(program);
   addCheckConfigCommand(program);
   addSnapshotCommand(program);

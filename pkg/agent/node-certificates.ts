@@ -131,10 +131,10 @@ export class NodeCertificates implements Component {
     }
   }
 
-  /** Renews what is due until `isEnough`. OperatorErrors, which time does not mend, are thrown. */
+  /** Renews what is due, again and again, until `isEnough`. */
   async #keepSatisfied(signal: AbortSignal, retryMs: number, isEnough: () => boolean): Promise<void> {
     const { clock, log } = this.#options;
-    while (!signal.aborted) {
+    while (!signal.aborted && !isEnough()) {
       for (const name of this.#due()) {
         try {
           if (this.#client !== undefined) await this.#renew(name, this.#client, signal);
@@ -143,8 +143,7 @@ export class NodeCertificates implements Component {
           log.warn('certificate not renewed, trying again', { name, error: errorText(error) });
         }
       }
-      if (isEnough()) return;
-      await sleep(clock, retryMs, signal);
+      if (!isEnough()) await sleep(clock, retryMs, signal);
     }
   }
 

@@ -12,6 +12,7 @@ import {
   type JoinAnswer,
   type JoinRequest,
   joinAnswerSchema,
+  TOKEN_PATH,
 } from './join-protocol.ts';
 import type { JoinToken } from './join-token.ts';
 
@@ -73,6 +74,19 @@ export async function requestConfig(
   if (code === 401 || code === 403) return undefined;
   if (code !== 200) throw new UnansweredError(`${where.server} answers ${code}: ${messageOf(body)}`);
   return parse(clusterConfigSchema, body, where.server);
+}
+
+/** Gives the cluster another join token; `credentials` are the administrator's. Resolves to the new token. */
+export async function requestRotation(
+  where: JoinServer,
+  credentials: { readonly cert: string; readonly key: string },
+  secret: string,
+): Promise<string> {
+  const headers = { 'content-type': 'application/json' };
+  const options = { method: 'PUT', headers, ...credentials };
+  const { code, body } = await send(where, TOKEN_PATH, options, JSON.stringify({ secret }));
+  if (code !== 200) throw new OperatorError(`${where.server} answers ${code}: ${messageOf(body)}`);
+  return parse(z.object({ token: z.string() }), body, where.server).token;
 }
 
 function parse<T>(schema: z.ZodType<T>, body: string, server: string): T {

@@ -1,6 +1,7 @@
 import { mkdir, readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { stringify } from 'yaml';
+import { parse, stringify } from 'yaml';
+import { z } from 'zod';
 import { writeFileAtomic } from '../base/atomic-file.ts';
 import type { KeyPairPem } from '../pki/issue.ts';
 
@@ -10,6 +11,26 @@ export interface KubeconfigContent {
   /** PEM bundle that the server's certificate is checked against. */
   readonly certificateAuthority: string;
   readonly client: KeyPairPem;
+}
+
+const kubeconfigSchema = z.object({
+  clusters: z.array(z.object({ cluster: z.object({ server: z.string(), 'certificate-authority-data': z.string() }) })),
+  users: z.array(
+    z.object({ user: z.object({ 'client-certificate-data': z.string(), 'client-key-data': z.string() }) }),
+  ),
+});
+
+/** What `writeKubeconfig` wrote. Throws an Error for other kubeconfigs. */
+export function parseKubeconfig(text: string): KubeconfigContent {
+  const { clusters, users } = kubeconfigSchema.parse(parse(text));
+  const [cluster, user] = [clusters[0]?.cluster, users[0]?.user];
+  if (cluster === undefined || user === undefined) throw new Error('no cluster or no user in it');
+  const decode = (data: string): string => Buffer.from(data, 'base64').toString('utf8');
+  return {
+    server: cluster.server,
+    certificateAuthority: decode(cluster['certificate-authority-data']),
+    client: { certificate: decode(user['client-certificate-data']), key: decode(user['client-key-data']) },
+  };
 }
 
 function base64(text: string): string {

@@ -247,6 +247,7 @@ export class ControlPlane implements Component {
       clock,
       log: log.child('metrics'),
     });
+    this.#closers.push(certificates.onChange((renewed) => kubelets.setTls(kubeletTls(renewed))));
     this.#closers.push(() => {
       scraper.stop();
       kubelets.close();
@@ -258,6 +259,8 @@ export class ControlPlane implements Component {
     const { advertiseAddress, bindAddress, port, certificates, join, log } = this.#options;
     const host = isIPv6(advertiseAddress) ? `[${advertiseAddress}]` : advertiseAddress;
     const jwks = '/openid/v1/jwks';
+    const connector = new Connector(core.operations.store, kubeletTls(certificates.current), log.child('connect'));
+    this.#closers.push(certificates.onChange((renewed) => connector.setTls(kubeletTls(renewed))));
     return new ApiServer({
       core,
       authenticator,
@@ -272,7 +275,7 @@ export class ControlPlane implements Component {
           },
         },
       ]),
-      connector: new Connector(core.operations.store, kubeletTls(certificates.current), log.child('connect')),
+      connector,
       version: versionInfo,
       routes: [
         ...(join === undefined

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { nodeComponents } from '../agent/agent.ts';
+import { ensureNodePassword } from '../agent/node-password.ts';
 import { processLog, runParts } from '../agent/run-process.ts';
 import {
   ALL_AUTHENTICATED,
@@ -9,7 +10,7 @@ import {
   serviceAccountUsername,
 } from '../apiserver/authn/user.ts';
 import { type Clock, holdProcess, systemClock } from '../base/clock.ts';
-import { type Component, type Supervisor, together } from '../base/component.ts';
+import { type Component, OperatorError, type Supervisor, together } from '../base/component.ts';
 import { addressAt, formatAddress, parseCIDR } from '../base/ip.ts';
 import { errorText, type Logger } from '../base/log.ts';
 import { type Paths, PORTS, pathsFor } from '../base/paths.ts';
@@ -35,6 +36,7 @@ import { clientURLsOf, startEtcd } from './cluster/start-etcd.ts';
 import type { ServerConfig } from './config.ts';
 import { ControlPlane } from './control-plane.ts';
 import { JoinTokens } from './join/join-tokens.ts';
+import { claimNodeName } from './join/node-names.ts';
 import { ensureLocalStorage, NodeFolders } from './local-storage.ts';
 import { Manifests } from './manifests/manifests.ts';
 import { namespacedResources, objectMetadata } from './object-metadata.ts';
@@ -150,6 +152,7 @@ async function startServer(
   for (const component of leading(shared, certificates, etcd?.member)) await supervisor.start(component);
   await supervisor.start(manifests(shared, paths));
   if (!config.disabled.agent) {
+    await claimOwnName(controlPlane, config.node.name, paths);
     if (etcd !== undefined) {
       const client = controlPlane.client(LOOPBACK_USER);
       const { memberName } = etcd.member;
@@ -172,6 +175,15 @@ function clusterConfig(config: ServerConfig, certificates: CertificateManager): 
     clientCA: certificates.current.authorities['client-ca'].certificate,
     version: VERSION,
   };
+}
+
+/** The server's own node has its name as every other has. Throws OperatorError when it is another machine's. */
+async function claimOwnName(controlPlane: ControlPlane, name: string, paths: Paths): Promise<void> {
+  const password = await ensureNodePassword(paths.nodePassword);
+  if (await claimNodeName(controlPlane.client(LOOPBACK_USER), name, password)) return;
+  throw new OperatorError(
+    `the node name "${name}" belongs to another machine: give this one another with --node-name, or, if it takes the other's place, start it once with --disable-agent and \`kubectl delete node ${name}\``,
+  );
 }
 
 /** A cluster whose DNS address was given to another Service meanwhile runs on, only its DNS has no Service. */

@@ -38,15 +38,21 @@ const DROPPED = new Set([
 /** Serves the subresources that are streams or foreign answers, by passing the request on to a kubelet or a Pod. */
 export class Connector {
   readonly #store: Store;
-  readonly #tls: KubeletTls;
+  #tls: KubeletTls;
   readonly #log: Logger;
-  readonly #agent: Agent;
+  #agent: Agent;
 
   constructor(store: Store, tls: KubeletTls, log: Logger) {
     this.#store = store;
     this.#tls = tls;
     this.#log = log;
-    this.#agent = new Agent({ ...tls, keepAlive: true, maxFreeSockets: 2, timeout: 60_000 });
+    this.#agent = agentFor(tls);
+  }
+
+  /** Shows kubelets renewed certificates from now on; what is under way goes on. */
+  setTls(tls: KubeletTls): void {
+    this.#tls = tls;
+    this.#agent = agentFor(tls);
   }
 
   /** A plain (not upgraded) request to a connect subresource. */
@@ -196,6 +202,10 @@ export class Connector {
       request.pipe(backend);
     });
   }
+}
+
+function agentFor(tls: KubeletTls): Agent {
+  return new Agent({ ...tls, keepAlive: true, maxFreeSockets: 2, timeout: 60_000 });
 }
 
 /** The API's form of a kubelet's answer about the Pod `name` that is only text. */

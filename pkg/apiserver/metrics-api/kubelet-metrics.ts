@@ -11,11 +11,16 @@ const TIMEOUT_MS = 10_000;
 /** Fetches the resource metrics of nodes from their kubelets, as the API server. */
 export class KubeletMetrics {
   readonly #store: Store;
-  readonly #agent: Agent;
+  #agent: Agent;
 
   constructor(store: Store, tls: KubeletTls) {
     this.#store = store;
-    this.#agent = new Agent({ ...tls, keepAlive: true, maxFreeSockets: 1, timeout: 2 * TIMEOUT_MS });
+    this.#agent = agentFor(tls);
+  }
+
+  /** Shows kubelets renewed certificates from now on. */
+  setTls(tls: KubeletTls): void {
+    this.#agent = agentFor(tls);
   }
 
   /** The text of `/metrics/resource` of the node called `name`; rejects when there is none to be had. */
@@ -39,4 +44,8 @@ export class KubeletMetrics {
   close(): void {
     this.#agent.destroy();
   }
+}
+
+function agentFor(tls: KubeletTls): Agent {
+  return new Agent({ ...tls, keepAlive: true, maxFreeSockets: 1, timeout: 2 * TIMEOUT_MS });
 }

@@ -146,7 +146,8 @@ export class Host {
 
   /** Starts a program on the host that goes on; the test, or the host's end, ends it. */
   spawn(argv: readonly string[], env: Readonly<Record<string, string>> = {}): ChildProcess {
-    return start(this.#command(argv), 'pipe', env);
+    // What enters the host does not pass signals on: its end does.
+    return start(this.#command(['setpriv', '--pdeathsig', 'TERM', '--', ...argv]), 'pipe', env);
   }
 
   /** Puts the busybox image where kedge of the default data directory imports images from. */
