@@ -24,36 +24,48 @@ export interface SuiteOptions {
   readonly namePattern?: string | undefined;
 }
 
-/** What is known of one file while it runs. */
-interface FileTally {
-  passed: number;
-  failed: number;
-  output: string;
-}
-
 /** More of what a file writes is not shown. */
 export const LONGEST_OUTPUT = 256 * 1024;
 
 /** Runs test files, each in a process of its own; says how each file went and shows every failure. */
 export async function runTestFiles(options: SuiteOptions): Promise<Counts> {
   const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
-  const tallies = new Map<string, FileTally>();
-  const tallyOf = (file = '(unknown file)'): FileTally => {
-    const tally = tallies.get(file) ?? { passed: 0, failed: 0, output: '' };
-    tallies.set(file, tally);
-    return tally;
+  const files = [...options.files];
+  const signal = AbortSignal.timeout(options.suiteTimeout);
+  const lane = async (): Promise<void> => {
+    for (let file = files.shift(); file !== undefined; file = files.shift()) {
+      const { passed, failed, skipped } = await runTestFile(file, options, signal);
+      counts.passed += passed;
+      counts.failed += failed;
+      counts.skipped += skipped;
+    }
   };
-  const fail = (file: string | undefined, text: string): void => {
+  const lanes = options.concurrency === 'cores' ? availableParallelism() : 1;
+  await Promise.all(Array.from({ length: lanes }, lane));
+  return counts;
+}
+
+/**
+ * Every event of this run is the file's, also those of tests that are declared elsewhere (their `data.file` is the
+ * place of the declaration): cases that several test files share.
+ */
+async function runTestFile(file: string, options: SuiteOptions, signal: AbortSignal): Promise<Counts> {
+  const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
+  const begun = performance.now();
+  let output = '';
+  if (signal.aborted) {
+    process.stdout.write(`\nFAILED: ${relative(ROOT, file)}: there was no time left for it\n\n`);
+    return { passed: 0, failed: 1, skipped: 0 };
+  }
+  const fail = (text: string): void => {
     counts.failed += 1;
-    tallyOf(file).failed += 1;
     process.stdout.write(text);
   };
   const events = runTests({
-    files: [...options.files],
+    files: [file],
     cwd: ROOT,
-    concurrency: options.concurrency === 'cores' ? availableParallelism() : 1,
     timeout: options.testTimeout,
-    signal: AbortSignal.timeout(options.suiteTimeout),
+    signal,
     // A handle that a test forgot must not keep its process, and so the whole run, from ending.
     execArgv: ['--test-force-exit'],
     ...(options.namePattern === undefined ? {} : { testNamePatterns: [options.namePattern] }),
@@ -63,39 +75,31 @@ export async function runTestFiles(options: SuiteOptions): Promise<Counts> {
       case 'test:pass':
         if (data.details.type === 'suite') break;
         if (data.skip !== undefined && data.skip !== false) counts.skipped += 1;
-        else if (data.name !== data.file) {
-          counts.passed += 1;
-          tallyOf(data.file).passed += 1;
-        } else if (options.namePattern === undefined) {
-          fail(data.file, `\nFAILED: ${relative(ROOT, data.name)} has no tests\n\n`);
-        }
+        else if (data.name !== file) counts.passed += 1;
+        else if (options.namePattern === undefined) fail(`\nFAILED: ${relative(ROOT, file)} has no tests\n\n`);
         break;
       case 'test:fail':
         // Who fails only because a test inside failed says nothing new.
-        if (failureType(data) === 'subtestsFailed') break;
-        fail(data.file, failureText(data));
-        // A file that could not be loaded, or died, fails as a whole and gets no summary.
-        if (data.name === data.file) endOfFile(data.file, tallyOf(data.file), data.details.duration_ms);
+        if (failureType(data) !== 'subtestsFailed') fail(failureText(data));
         break;
       case 'test:stderr':
-      case 'test:stdout': {
-        const tally = tallyOf(data.file);
-        if (tally.output.length < LONGEST_OUTPUT) tally.output += data.message;
-        break;
-      }
-      case 'test:summary':
-        if (data.file !== undefined) endOfFile(data.file, tallyOf(data.file), data.duration_ms);
+      case 'test:stdout':
+        if (output.length < LONGEST_OUTPUT) output += data.message;
         break;
     }
   }
+  const name = relative(ROOT, file);
+  if (counts.failed > 0 && output !== '') process.stdout.write(`output of ${name}:\n${output}\n`);
+  say(`  ${name}: ${summary(counts)} (${((performance.now() - begun) / 1000).toFixed(1)} s)`);
   return counts;
 }
 
-function endOfFile(file: string, tally: FileTally, ms: number): void {
-  const name = relative(ROOT, file);
-  if (tally.failed > 0 && tally.output !== '') process.stdout.write(`output of ${name}:\n${tally.output}\n`);
-  const failures = tally.failed === 0 ? '' : `, ${tally.failed} FAILED`;
-  say(`  ${name}: ${tally.passed} passed${failures} (${(ms / 1000).toFixed(1)} s)`);
+function summary({ passed, failed, skipped }: Counts): string {
+  return [
+    `${passed} passed`,
+    ...(failed > 0 ? [`${failed} FAILED`] : []),
+    ...(skipped > 0 ? [`${skipped} skipped`] : []),
+  ].join(', ');
 }
 
 function failureType(data: EventData.TestFail): unknown {

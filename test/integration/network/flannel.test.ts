@@ -47,7 +47,7 @@ function host(number: number): Host {
 }
 
 /** Every Pod reaches every other one, and sees its address. */
-async function allReachEachOther(timeoutMs = 5000): Promise<void> {
+async function allReachEachOther(timeoutMs = 60_000): Promise<void> {
   for (const from of hosts) {
     for (const to of hosts.filter((other) => other !== from)) {
       await until(
@@ -60,7 +60,7 @@ async function allReachEachOther(timeoutMs = 5000): Promise<void> {
 }
 
 async function untilRoute(route: RegExp): Promise<void> {
-  await until(`host 1 has ${route}`, async () => route.test(await host(1).run(['ip', 'route'])), { timeoutMs: 5000 });
+  await until(`host 1 has ${route}`, async () => route.test(await host(1).run(['ip', 'route'])), { timeoutMs: 60_000 });
 }
 
 const macOf = async ({ run }: Host): Promise<string> => (await run(['cat', '/sys/class/net/flannel.1/address'])).trim();
