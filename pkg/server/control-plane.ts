@@ -167,6 +167,7 @@ export class ControlPlane implements Component {
       ...this.#options,
       ownNode: this.#options.ownNode,
       random: Math.random,
+      severalServers: this.#options.shared !== undefined,
       authorization,
       access,
     });

@@ -16,6 +16,7 @@ import { dropTypeDependentFields, usesNodePorts } from '../../registry/core/serv
 import { validateService } from '../../registry/core/validation/service.ts';
 import type { Store } from '../storage/store.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
+import { ServiceReservations } from './service-reservations.ts';
 
 export interface ServiceAllocationOptions {
   readonly serviceCIDR: CIDR;
@@ -23,25 +24,31 @@ export interface ServiceAllocationOptions {
   readonly clock: Clock;
   /** Injected randomness in [0, 1). */
   readonly random: () => number;
+  /** Whether other servers give addresses to Services as well. */
+  readonly severalServers?: boolean;
 }
 
 /**
  * Gives Services their cluster IP and node ports. What is taken is read from the Services themselves, so there is no
  * second record that could disagree; writes of Services are serialised by `#inFlight`, which holds what was handed out
- * to a write that has not reached the cache yet.
+ * to a write that has not reached the cache yet. Several servers agree by ServiceReservations beside that.
  */
 export class ServiceAllocation implements AdmissionPlugin {
   readonly name = 'ServiceAllocation';
   readonly #store: Store;
   readonly #options: ServiceAllocationOptions;
   readonly #inFlight = new Set<string>();
+  readonly #reservations: ServiceReservations | undefined;
+  /** What the Service that is being looked at was given. */
+  #given: string[] = [];
 
   constructor(store: Store, options: ServiceAllocationOptions) {
     this.#store = store;
     this.#options = options;
+    if (options.severalServers) this.#reservations = new ServiceReservations(store.datastore, options.clock);
   }
 
-  readonly mutate = (attributes: AdmissionAttributes): void => {
+  readonly mutate = async (attributes: AdmissionAttributes): Promise<void> => {
     const { descriptor, operation, subresource } = attributes;
     if (descriptor.type !== services || subresource !== undefined || operation === 'DELETE') return;
     const service = attributes.object as Service;
@@ -50,10 +57,31 @@ export class ServiceAllocation implements AdmissionPlugin {
     if (service.spec.type === 'ExternalName') return;
     // What is going to be refused gets nothing.
     if (!validateService(withFamilies(service)).next().done) return;
-    this.#allocateIP(service, old);
-    this.#allocateNodePorts(service, old);
+    for (let attempt = 1; ; attempt++) {
+      const asked = structuredClone(service.spec);
+      this.#given = [];
+      this.#allocateIP(service, old);
+      this.#allocateNodePorts(service, old);
+      if (attributes.dryRun || (await this.#isOurs(service, this.#given))) break;
+      if (attempt === MOST_ATTEMPTS)
+        throw statusErrors.internalError('other servers are giving out the same addresses');
+      service.spec = asked;
+    }
     setFamilies(service);
   };
+
+  /** Whether no other server gives what this one has just chosen to another Service. */
+  async #isOurs(service: Service, given: readonly string[]): Promise<boolean> {
+    if (this.#reservations === undefined || given.length === 0) return true;
+    const { namespace, name } = service.metadata;
+    if (!(await this.#reservations.take(given, `${namespace}/${name}`))) return false;
+    const taken = new Set<string>();
+    for (const { spec } of this.#others(service)) {
+      taken.add(spec.clusterIP ?? '');
+      for (const port of spec.ports ?? []) taken.add(portKey(port.protocol, port.nodePort ?? 0));
+    }
+    return !given.some((key) => taken.has(key));
+  }
 
   /** What a client that sends a Service without its allocations meant to keep. */
   #keep(service: Service, old: Service | undefined): void {
@@ -168,10 +196,12 @@ export class ServiceAllocation implements AdmissionPlugin {
   /** Keeps an allocation from being handed out again until the write is in the cache or has failed. */
   #hold(key: string): void {
     this.#inFlight.add(key);
+    this.#given.push(key);
     this.#options.clock.setTimeout(() => this.#inFlight.delete(key), HOLD_MS);
   }
 }
 
+const MOST_ATTEMPTS = 10;
 /** Longer than any write takes. */
 const HOLD_MS = 5_000;
 
