@@ -131,6 +131,7 @@ by_script() {
   compare 'install.sh: uninstalling leaves nothing'
 }
 
+journalctl --follow --output=cat > /share/journal 2>&1 &
 modprobe dummy
 ip link add eth0 type dummy
 ip address add 192.0.2.2/24 dev eth0
