@@ -1,10 +1,27 @@
-import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { ensureNamedPackages } from './apt.ts';
-import { mustRun } from './command.ts';
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, join } from 'node:path';
+import { OperatorError } from '../../../pkg/base/component.ts';
+import { aptGet, ensureNamedPackages } from './apt.ts';
+import { mustRun, run } from './command.ts';
 import { BUILD_DIR, ROOT } from './project.ts';
 import { step } from './report.ts';
-import type { GuestKernel } from './user-mode-linux.ts';
+
+/** A Debian with systemd that QEMU boots. */
+export interface SystemdGuest {
+  readonly kernel: string;
+  readonly initrd: string;
+  readonly disk: string;
+}
 
 const FOLDER = join(BUILD_DIR, 'guest');
 const SUITE = 'bookworm';
@@ -15,34 +32,67 @@ const PACKAGES = [
   ...['containerd', 'runc', 'containernetworking-plugins', 'nftables', 'iptables', 'iproute2', 'conntrack'],
   ...['ipvsadm', 'ipset'],
 ];
-const IMAGE_SIZE = '6G';
+const DISK_SIZE = '6G';
 const FILES = join(ROOT, 'test', 'guest', 'systemd');
 
-/** The image of a small Debian with systemd; made once by debootstrap, which takes two minutes. */
-export async function ensureDebianImage(kernel: GuestKernel): Promise<string> {
-  const base = join(FOLDER, 'root');
+/**
+ * The parts of a guest that runs test/guest/systemd/install.sh when it has booted and shows `share` as /share. The small
+ * Debian on its disk is made once, by debootstrap.
+ */
+export async function ensureSystemdGuest(share: string): Promise<SystemdGuest> {
   mkdirSync(FOLDER, { recursive: true });
-  if (!existsSync(base)) {
-    await ensureNamedPackages(['debootstrap', 'e2fsprogs']);
-    const half = `${base}.new`;
-    rmSync(half, { recursive: true, force: true });
-    const args = ['--variant=minbase', `--include=${PACKAGES.join(',')}`, SUITE, half, MIRROR];
-    await step('making a small Debian', () => mustRun('debootstrap', args));
-    renameSync(half, base);
-  }
-  await settle(base, kernel);
-  const image = join(FOLDER, 'debian.ext4');
-  rmSync(image, { force: true });
-  await step('making its disk', () => mustRun('mke2fs', ['-q', '-t', 'ext4', '-d', base, image, IMAGE_SIZE]));
-  return image;
+  await ensureNamedPackages(['cpio', 'debootstrap', 'e2fsprogs', 'qemu-system-x86']);
+  const { kernel, release, tree } = await ensureKernel();
+  const base = await ensureDebian();
+  const modules = join(base, 'lib', 'modules');
+  rmSync(modules, { recursive: true, force: true });
+  mkdirSync(modules, { recursive: true });
+  await mustRun('cp', ['-r', join(tree, 'lib', 'modules', release), modules]);
+  settle(base, share);
+  const disk = join(FOLDER, 'debian.ext4');
+  rmSync(disk, { force: true });
+  await step('making the disk', () => mustRun('mke2fs', ['-q', '-t', 'ext4', '-d', base, disk, DISK_SIZE]));
+  return { kernel, initrd: await makeInitrd(tree, release), disk };
 }
 
-/** What makes a guest of it: the kernel's modules, and the service that runs the script of the shared folder. */
-async function settle(base: string, kernel: GuestKernel): Promise<void> {
-  const modules = join(base, 'lib', 'modules');
-  mkdirSync(modules, { recursive: true });
-  await mustRun('cp', ['-r', join(kernel.modules, 'lib', 'modules', kernel.release), modules]);
-  mkdirSync(join(base, 'share'), { recursive: true });
+/** Debian's kernel for virtual machines, unpacked: nothing is installed. */
+async function ensureKernel(): Promise<{ kernel: string; release: string; tree: string }> {
+  const tree = join(FOLDER, 'kernel');
+  const modules = join(tree, 'lib', 'modules');
+  if (!existsSync(modules)) {
+    const half = `${tree}.new`;
+    rmSync(half, { recursive: true, force: true });
+    mkdirSync(half, { recursive: true });
+    const depends = await mustRun('apt-cache', ['depends', 'linux-image-cloud-amd64']);
+    const [, name] = /Depends: (linux-image-\S+)/.exec(depends) ?? [];
+    if (name === undefined) throw new OperatorError('Debian has no linux-image-cloud-amd64: run `apt-get update`');
+    const result = await aptGet(['download', name], half);
+    const archive = readdirSync(half).find((file) => file.endsWith('.deb'));
+    if (archive === undefined) throw new OperatorError(`${name} cannot be downloaded: ${result.output.trim()}`);
+    await mustRun('dpkg', ['-x', join(half, archive), half]);
+    rmSync(join(half, archive));
+    renameSync(half, tree);
+  }
+  const [release = ''] = readdirSync(modules);
+  await mustRun('depmod', ['-b', tree, release]);
+  return { kernel: join(tree, 'boot', `vmlinuz-${release}`), release, tree };
+}
+
+async function ensureDebian(): Promise<string> {
+  const base = join(FOLDER, 'root');
+  if (existsSync(base)) return base;
+  const half = `${base}.new`;
+  rmSync(half, { recursive: true, force: true });
+  const args = ['--variant=minbase', `--include=${PACKAGES.join(',')}`, SUITE, half, MIRROR];
+  await step('making a small Debian', () => mustRun('debootstrap', args));
+  renameSync(half, base);
+  return base;
+}
+
+function settle(base: string, share: string): void {
+  rmSync(join(base, 'share'), { recursive: true, force: true });
+  cpSync(share, join(base, 'share'), { recursive: true });
+  copyFileSync(join(FILES, 'install.sh'), join(base, 'share', 'install.sh'));
   writeFileSync(join(base, 'etc', 'hostname'), 'guest\n');
   writeFileSync(join(base, 'etc', 'hosts'), '127.0.0.1 localhost guest\n');
   writeFileSync(join(base, 'etc', 'fstab'), '');
@@ -54,4 +104,37 @@ async function settle(base: string, kernel: GuestKernel): Promise<void> {
   const link = join(wants, 'guest-test.service');
   rmSync(link, { force: true });
   symlinkSync('../guest-test.service', link);
+}
+
+/** What finds the disk: it needs two modules. */
+async function makeInitrd(tree: string, release: string): Promise<string> {
+  const folder = join(FOLDER, 'initrd');
+  rmSync(folder, { recursive: true, force: true });
+  for (const name of ['bin', 'proc', 'dev', 'root', 'modules']) mkdirSync(join(folder, name), { recursive: true });
+  copyFileSync('/bin/busybox', join(folder, 'bin', 'busybox'));
+  const names: string[] = [];
+  for (const module of ['virtio_pci', 'virtio_blk']) {
+    const listing = await mustRun('modprobe', ['-d', tree, '-S', release, '--show-depends', module]);
+    for (const [, path = ''] of listing.matchAll(/^insmod (\S+)/gm)) {
+      if (names.includes(basename(path))) continue;
+      names.push(basename(path));
+      copyFileSync(path, join(folder, 'modules', basename(path)));
+    }
+  }
+  const script = [
+    '#!/bin/busybox sh',
+    'b=/bin/busybox',
+    '$b mount -t proc proc /proc',
+    '$b mount -t devtmpfs dev /dev',
+    ...names.map((name) => `$b insmod /modules/${name}`),
+    'until [ -e /dev/vda ]; do $b sleep 0.1; done',
+    '$b mount -t ext4 /dev/vda /root',
+    '$b umount /proc',
+    'exec $b switch_root /root /sbin/init',
+  ];
+  writeFileSync(join(folder, 'init'), `${script.join('\n')}\n`, { mode: 0o755 });
+  const initrd = join(FOLDER, 'initrd.cpio');
+  const packed = await run('sh', ['-c', 'find . | cpio -o -H newc --quiet > "$0"', initrd], { cwd: folder });
+  if (packed.code !== 0) throw new OperatorError(`the initrd cannot be packed: ${packed.output}`);
+  return initrd;
 }

@@ -1,14 +1,17 @@
 #!/bin/sh
 # Runs in a guest that systemd has booted: installs kedge as its users do, looks whether it serves, restarts it, removes it,
 # and compares the machine with what it was. /share has apt/ (a repository), release/ (for install.sh), kubectl and
-# busybox.tar. Every step is a line "ok …" or "FAILED …" in /share/log; the last line there is "end".
+# busybox.tar. Every step is a line "ok …" or "FAILED …" on the console; the last line there is "end".
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
 unset KUBECONFIG
 begun=$(date +%s)
 
 say() { echo "$*"; }
 ok() { say "ok $* ($(($(date +%s) - begun)) s)"; }
-failed() { say "FAILED $*"; }
+failed() {
+  say "FAILED $*"
+  journalctl --unit=kedge --output=cat --lines=12
+}
 
 # check TEXT COMMAND…: one step.
 check() {
@@ -131,7 +134,6 @@ by_script() {
   compare 'install.sh: uninstalling leaves nothing'
 }
 
-journalctl --follow --output=cat > /share/journal 2>&1 &
 modprobe dummy
 ip link add eth0 type dummy
 ip address add 192.0.2.2/24 dev eth0
