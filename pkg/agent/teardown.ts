@@ -72,7 +72,10 @@ async function removeEverything(options: TeardownOptions): Promise<void> {
     if (found !== undefined) await stopContainerd(found, clock);
   });
   await attempt('killing containers', () => killContainers(layout, new Set(bundles.keys()), clock));
-  for (const name of options.cgroups) await attempt(`removing cgroup ${name}`, () => removeCgroupTrees(name));
+  for (const name of options.cgroups) {
+    await attempt(`stopping ${name}.slice`, () => stopSlice(name));
+    await attempt(`removing cgroup ${name}`, () => removeCgroupTrees(name));
+  }
   const kubelet = pathsFor(options.dataDir).kubelet;
   for (const folder of [layout.state, layout.root, kubelet]) {
     await attempt(`unmounting below ${folder}`, () => unmountBelow(folder));
@@ -174,6 +177,12 @@ async function removeCgroup(path: string): Promise<void> {
   for (let dir = join(CGROUP_ROOT, path); dir.startsWith(`${top}/`); dir = dirname(dir)) {
     if (existsSync(dir) && !(await removeIfEmpty(dir))) return;
   }
+}
+
+/** Where systemd makes the cgroups, they are slices, which it keeps when they are empty; those below go with it. */
+async function stopSlice(name: string): Promise<void> {
+  const isThere = existsSync('/run/systemd/system') && existsSync(join(CGROUP_ROOT, `${name}.slice`));
+  if (isThere) await exec(['systemctl', 'stop', `${name}.slice`]);
 }
 
 /** Removes the cgroup `name` and all below it in every hierarchy; one with processes stays. */

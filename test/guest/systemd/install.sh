@@ -126,7 +126,7 @@ by_script() {
   check 'install.sh: a second time' sh -c "curl -sf $INSTALL_KEDGE_DOWNLOAD_URL/install.sh | sh -s - server --node-label from=script"
   check 'install.sh: which restarts nothing' [ "$pid" = "$(systemctl show -p MainPID --value kedge)" ]
   check 'install.sh: kedge-killall.sh' kedge-killall.sh
-  check 'install.sh: nothing of it runs' sh -c "! pgrep -f 'containerd|httpd -f -p 8080'"
+  check 'install.sh: nothing of it runs' sh -c "! pgrep -f '[c]ontainerd|[h]ttpd -f -p 8080'"
   check 'install.sh: it starts again' systemctl start kedge
   check 'install.sh: with its Pods' kubectl rollout status deployment/web --timeout=180s
   check 'install.sh: kedge-uninstall.sh' kedge-uninstall.sh
