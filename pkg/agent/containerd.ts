@@ -19,6 +19,7 @@ import {
   spawnContainerd,
   stopContainerd,
 } from './containerd-process.ts';
+import { removeLostContainers } from './lost-containers.ts';
 import { detectRuntimeHost, detectSnapshotter, type RuntimeHost } from './runtime-host.ts';
 
 export interface ContainerdOptions {
@@ -63,6 +64,7 @@ export class Containerd implements Component {
   #runtime: ContainerdRuntime | undefined;
   #process: ContainerdProcess | undefined;
   #watching: Promise<void> = Promise.resolve();
+  #tidying: Promise<void> = Promise.resolve();
 
   constructor(options: ContainerdOptions) {
     const layout = containerdLayout(options.dataDir, options.runDir);
@@ -117,6 +119,16 @@ export class Containerd implements Component {
       await this.#launch(host, configHash, ending);
     }
     this.#watching = this.#watch(host, configHash, ending);
+    this.#tidying = this.#removeLost(ending);
+  }
+
+  async #removeLost(signal: AbortSignal): Promise<void> {
+    const { layout, client } = this;
+    try {
+      await removeLostContainers({ layout, runtime: client.runtime, clock: this.#clock, log: this.#log }, signal);
+    } catch (error) {
+      if (!signal.aborted) this.#log.warn('lost containers not looked for', { error: errorText(error) });
+    }
   }
 
   /** Resolved by `start` already: containerd answers. */
@@ -128,7 +140,7 @@ export class Containerd implements Component {
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.#client?.close();
-    await this.#watching;
+    await Promise.all([this.#watching, this.#tidying]);
   }
 
   /** Takes over a containerd that is running already; one that is outdated or does not answer is stopped instead. */

@@ -1,20 +1,13 @@
 import { existsSync } from 'node:fs';
-import { readdir, readFile, rm, rmdir } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { type Clock, holdProcess, sleep, systemClock } from '../base/clock.ts';
+import { type Clock, holdProcess, systemClock } from '../base/clock.ts';
 import { errorText, type Logger } from '../base/log.ts';
 import { pathsFor } from '../base/paths.ts';
 import { createCriClient } from '../cri/client.ts';
 import { exec } from '../host/exec.ts';
 import { mountsBelow, readMounts } from '../host/mounts.ts';
-import {
-  isOfThisMachine,
-  listProcesses,
-  readArguments,
-  readCgroups,
-  sendSignal,
-  withDescendants,
-} from '../host/processes.ts';
+import { CGROUP_ROOT, killContainers, readBundles, removeIfEmpty, SHIM_SOCKETS, unmountBelow } from './bundles.ts';
 import { type ContainerdLayout, containerdLayout } from './containerd-layout.ts';
 import { findContainerd, stopContainerd } from './containerd-process.ts';
 
@@ -34,14 +27,7 @@ export interface TeardownOptions {
 }
 
 const STOP_PODS_TIMEOUT = 10_000;
-const KILL_LIMIT = 10_000;
-const KILL_INTERVAL = 20;
 const CNI_STATE = '/var/lib/cni';
-const CGROUP_ROOT = '/sys/fs/cgroup';
-/** Where every containerd's shims listen; which sockets are ours is written in our own state directory. */
-const SHIM_SOCKETS = '/run/containerd/s';
-/** Where a bundle names its shim's socket: plainly, or as JSON from containerd 2 on. */
-const ADDRESS_FILES = ['address', 'bootstrap.json'];
 
 /**
  * Removes what a kedge of `dataDir` has left running or mounted on this machine: Pods, containerd, mounts, network
@@ -71,7 +57,9 @@ async function removeEverything(options: TeardownOptions): Promise<void> {
     const found = await findContainerd(layout);
     if (found !== undefined) await stopContainerd(found, clock);
   });
-  await attempt('killing containers', () => killContainers(layout, new Set(bundles.keys()), clock));
+  await attempt('killing containers', () =>
+    killContainers(layout, { ids: new Set(bundles.keys()), everyShim: true }, clock),
+  );
   for (const name of options.cgroups) {
     await attempt(`stopping ${name}.slice`, () => stopSlice(name));
     await attempt(`removing cgroup ${name}`, () => removeCgroupTrees(name));
@@ -91,23 +79,6 @@ async function removeEverything(options: TeardownOptions): Promise<void> {
   }
   await attempt(`removing ${layout.runDir}`, () => removeRunDir(layout.runDir));
   if (failures.length > 0) throw new AggregateError(failures, 'kedge could not be removed from this machine entirely');
-}
-
-/** Our containers' ids with their shims' sockets; a container of a Pod may have none, its sandbox's shim runs it. */
-async function readBundles(layout: ContainerdLayout): Promise<Map<string, string | undefined>> {
-  const folder = join(layout.state, 'io.containerd.runtime.v2.task', 'k8s.io');
-  const found = new Map<string, string | undefined>();
-  if (!existsSync(folder)) return found;
-  for (const id of await readdir(folder)) {
-    const texts = await Promise.all(ADDRESS_FILES.map((name) => readIfThere(join(folder, id, name))));
-    const [, socket] = /unix:\/\/([^"\s]+)/.exec(texts.join(' ')) ?? [];
-    found.set(id, socket?.startsWith(`${SHIM_SOCKETS}/`) ? socket : undefined);
-  }
-  return found;
-}
-
-async function readIfThere(path: string): Promise<string> {
-  return existsSync(path) ? await readFile(path, 'utf8') : '';
 }
 
 /** Asks a running containerd to end the Pods, which takes their networks down in good order. */
@@ -135,50 +106,6 @@ async function stopPods(layout: ContainerdLayout, clock: Clock, log: Logger): Pr
   }
 }
 
-/** Kills our shims with everything below them, and what runs in the cgroups of our containers without a shim. */
-async function killContainers(layout: ContainerdLayout, ids: ReadonlySet<string>, clock: Clock): Promise<void> {
-  const cgroups = new Set<string>();
-  const limit = clock.now() + KILL_LIMIT;
-  for (;;) {
-    const left = await findContainerProcesses(layout, ids, cgroups);
-    if (left.size === 0) break;
-    if (clock.now() > limit) throw new Error(`processes ${[...left].join(', ')} do not end`);
-    for (const pid of left) sendSignal(pid, 'SIGKILL');
-    await sleep(clock, KILL_INTERVAL, new AbortController().signal);
-  }
-  for (const path of cgroups) await removeCgroup(path);
-}
-
-async function findContainerProcesses(
-  layout: ContainerdLayout,
-  ids: ReadonlySet<string>,
-  cgroups: Set<string>,
-): Promise<Set<number>> {
-  const processes = (await listProcesses()).filter((info) => info.state !== 'Z');
-  const roots = new Set<number>();
-  for (const { pid } of processes) {
-    const args = await readArguments(pid);
-    const isShim =
-      (args[0] ?? '').includes('containerd-shim') &&
-      args[args.indexOf('-address') + 1] === layout.socket &&
-      (await isOfThisMachine(pid));
-    const paths = await readCgroups(pid);
-    const isContainer = [...paths.values()].some((path) => path.split(/[/:.-]/).some((part) => ids.has(part)));
-    if (isContainer) for (const [controllers, path] of paths) cgroups.add(join(controllers, path));
-    if (isShim || isContainer) roots.add(pid);
-  }
-  return withDescendants(processes, roots);
-}
-
-/** Removes a container's cgroup and its parents as far as they are empty. */
-async function removeCgroup(path: string): Promise<void> {
-  const [controllers = ''] = path.split('/');
-  const top = join(CGROUP_ROOT, controllers.replace(/^name=/, ''));
-  for (let dir = join(CGROUP_ROOT, path); dir.startsWith(`${top}/`); dir = dirname(dir)) {
-    if (existsSync(dir) && !(await removeIfEmpty(dir))) return;
-  }
-}
-
 /** Where systemd makes the cgroups, they are slices, which it keeps when they are empty; those below go with it. */
 async function stopSlice(name: string): Promise<void> {
   const isThere = existsSync('/run/systemd/system') && existsSync(join(CGROUP_ROOT, `${name}.slice`));
@@ -199,25 +126,6 @@ async function removeCgroupTree(dir: string): Promise<void> {
     if (entry.isDirectory()) await removeCgroupTree(join(dir, entry.name));
   }
   await removeIfEmpty(dir);
-}
-
-async function unmountBelow(folder: string): Promise<void> {
-  const paths = mountsBelow(await readMounts(), folder);
-  // Lazily: a process of the host may be looking into a volume, and the mount is gone for everybody else.
-  if (paths.length > 0) await exec(['umount', '--lazy', '--', ...paths]);
-}
-
-/** Removes an empty folder; false when it is not empty. */
-async function removeIfEmpty(dir: string): Promise<boolean> {
-  try {
-    await rmdir(dir);
-    return true;
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : '';
-    if (code === 'ENOENT') return true;
-    if (code === 'ENOTEMPTY' || code === 'EBUSY') return false;
-    throw error;
-  }
 }
 
 async function removeDevice(name: string): Promise<void> {

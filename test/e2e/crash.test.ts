@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -13,6 +16,9 @@ import { useKedge } from './lib/use-kedge.ts';
 const POD_COUNT = 3;
 const WRITERS = 4;
 const TASK_DIR = join(RUN_DIR, 'containerd/io.containerd.runtime.v2.task/k8s.io');
+const CGROUP_ROOT = '/sys/fs/cgroup';
+/** What containerd has lost is looked for some time after a start. */
+const WAIT = { timeoutMs: 90_000 };
 const NETNS_DIR = join(RUN_DIR, 'containerd/io.containerd.grpc.v1.cri/netns');
 
 /** What is to be the same after kedge or containerd has gone and come back. */
@@ -261,6 +267,25 @@ describe('kedge goes, Pods stay', () => {
     await serves();
   });
 
+  test('what is left of a start that was broken off is removed, with its process and its mount', async (t) => {
+    const id = randomBytes(32).toString('hex');
+    const bundle = join(TASK_DIR, id);
+    const cgroup = join(CGROUP_ROOT, existsSync(join(CGROUP_ROOT, 'pids')) ? 'pids' : '', id);
+    await kedge().stop('SIGKILL');
+    mkdirSync(join(bundle, 'rootfs'), { recursive: true });
+    execFileSync('mount', ['-t', 'tmpfs', 'lost', join(bundle, 'rootfs')]);
+    mkdirSync(cgroup);
+    const lost = spawn('sleep', ['300'], { stdio: 'ignore' });
+    const ended = once(lost, 'exit');
+    writeFileSync(join(cgroup, 'cgroup.procs'), `${lost.pid}`);
+    await startAgain(t);
+    await until('the bundle is gone', () => !existsSync(bundle), WAIT);
+    assert.deepEqual(await ended, [null, 'SIGKILL']);
+    assert.ok(!readFileSync('/proc/mounts', 'utf8').includes(id), 'nothing of it is mounted');
+    assert.ok(!existsSync(cgroup), 'its cgroup is gone');
+    await serves();
+  });
+
   test('killed while Pods come and go: in the end there are as many as there should be, and no remains', async (t) => {
     for (const replicas of [7, 2, 6, 1, 8, POD_COUNT]) {
       await ns.kubectl('scale', 'deployment/web', `--replicas=${replicas}`);
@@ -276,10 +301,10 @@ describe('kedge goes, Pods stay', () => {
     await serves();
     // The client has a network namespace as well.
     const expected = POD_COUNT + 1;
-    await until('no network namespace is left over', () => readdirSync(NETNS_DIR).length === expected);
+    await until('no network namespace is left over', () => readdirSync(NETNS_DIR).length === expected, WAIT);
     const { kubelet } = pathsFor(kedge().dataDir);
-    await until('no folder is left over', () => readdirSync(join(kubelet, 'pods')).length === expected);
+    await until('no folder is left over', () => readdirSync(join(kubelet, 'pods')).length === expected, WAIT);
     // The sandbox and the one container of each Pod.
-    await until('no task is left over', () => readdirSync(TASK_DIR).length === 2 * expected);
+    await until('no task is left over', () => readdirSync(TASK_DIR).length === 2 * expected, WAIT);
   });
 });
