@@ -70,13 +70,6 @@ const labelValue = rule(
   'my_value',
   '12345',
 );
-const envVarName = rule(
-  "a valid environment variable name must consist of alphabetic characters, digits, '_', '-', or '.', and must not start with a digit",
-  '[-._a-zA-Z][-._a-zA-Z0-9]*',
-  'my.env-name',
-  'MY_ENV.NAME',
-  'MyEnvName1',
-);
 const configMapKey = rule(
   "a valid config key must consist of alphanumeric characters, '-', '_' or '.'",
   '[-._a-zA-Z0-9]+',
@@ -179,12 +172,6 @@ export function isEnvVarName(value: string): string[] {
   }
   return errors;
 }
-
-/** An environment variable by the strict rule (`envFrom` prefixes of older objects). */
-export const isStrictEnvVarName = (value: string): string[] => [
-  ...check(value, Number.POSITIVE_INFINITY, envVarName),
-  ...climbs(value),
-];
 
 /** A key of a ConfigMap or Secret. */
 export const isConfigMapKey = (value: string): string[] => [

@@ -202,6 +202,5 @@ export function canonicalQuantity(value: string | number): string {
   return parseQuantity(text).toString();
 }
 
-/** The smaller and the larger of two. */
-export const minQuantity = (a: Quantity, b: Quantity): Quantity => (a.compare(b) <= 0 ? a : b);
+/** The larger of two. */
 export const maxQuantity = (a: Quantity, b: Quantity): Quantity => (a.compare(b) >= 0 ? a : b);

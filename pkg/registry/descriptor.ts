@@ -1,7 +1,6 @@
 import { schemaOf } from '../api/facts.ts';
 import type { JsonObject, StructSchema } from '../api/schema.ts';
 import type { Input, KubeObject, ResourceType } from '../api/types.ts';
-import { apiVersionOf } from '../api/types.ts';
 import type { FieldError } from '../apimachinery/field-error.ts';
 import { type NameCheck, nameIsDnsSubdomain } from '../apimachinery/names.ts';
 import type { UserInfo } from './user-info.ts';
@@ -278,11 +277,6 @@ export function statusPart<T extends KubeObject>(validate?: PartSubresource<T>['
     },
     resets: ['spec'],
   };
-}
-
-/** `group/version, Kind` of a descriptor, for messages and maps. */
-export function kindKey(type: { readonly group: string; readonly version: string; readonly kind: string }): string {
-  return `${apiVersionOf(type)}, ${type.kind}`;
 }
 
 const nameAndAge: readonly Column[] = [

@@ -41,6 +41,3 @@ function compile(pattern: string): RegExp | undefined {
   }
   return undefined;
 }
-
-/** Whether `pattern` is a regular expression at all. */
-export const isPattern = (pattern: string): boolean => goPattern(pattern) !== undefined;

@@ -4,7 +4,6 @@ import type { Json, JsonObject } from '../../../api/schema.ts';
 import { additionalOf, itemsOf, structuralSchema } from '../../../apimachinery/custom/structural-schema.ts';
 import { goSyntax, validateLists, validateValue } from '../../../apimachinery/custom/validate-value.ts';
 import { decodeCustomObject } from '../../../apimachinery/decode.ts';
-import { deepEqual } from '../../../apimachinery/deep-equal.ts';
 import { fieldError, Verbatim } from '../../../apimachinery/field-error.ts';
 import type { FieldPath } from '../../../apimachinery/field-path.ts';
 import { isJsonObject } from '../../../apimachinery/json.ts';
@@ -223,6 +222,3 @@ function isPruned(value: Json, props: JSONSchemaProps): boolean {
   const { strictErrors } = decodeCustomObject(value as JsonObject, schema);
   return strictErrors.length > 0;
 }
-
-/** Whether two versions have the same schema. */
-export const sameSchema = (a: JSONSchemaProps | undefined, b: JSONSchemaProps | undefined): boolean => deepEqual(a, b);
