@@ -4,6 +4,7 @@ import { PORTS } from '../base/paths.ts';
 import { ExecError, exec } from '../host/exec.ts';
 import { readLinks } from '../network/flannel/links.ts';
 import { refuseInterface } from '../network/flannel/underlay.ts';
+import { requireIpvs } from '../network/proxy/mode.ts';
 import type { NodeConfig } from './config.ts';
 import { detectRuntimeHost } from './runtime-host.ts';
 
@@ -28,6 +29,7 @@ export async function nodePreflight(config: NodeConfig): Promise<void> {
   if (config.containerRuntimeSocket === undefined) await detectRuntimeHost();
   for (const program of NETWORK_PROGRAMS) await checkProgram(program.argv, program.package);
   if (config.flannelIface !== undefined) refuseInterface(config.flannelIface, await readLinks(exec));
+  if (config.proxyMode === 'ipvs') await requireIpvs(exec);
 }
 
 /** Listens for a moment on `port` of `address`. Throws OperatorError when that cannot be. */

@@ -1,3 +1,4 @@
+import { formatAddress, parseAddress } from '../base/ip.ts';
 import type { RunProgram } from './nft.ts';
 
 /** Virtual servers of the kernel's load balancer (IPVS), and what `ipvsadm` has to be told to change them. */
@@ -18,7 +19,8 @@ export interface VirtualServer {
 export interface ListedServer {
   readonly protocol: IpvsProtocol;
   readonly address: string;
-  readonly persistenceSeconds: number | undefined;
+  /** `unknown`: clients stay, it was not set by this process for how long. */
+  readonly persistenceSeconds: number | 'unknown' | undefined;
   readonly realServers: ReadonlyMap<string, ListedRealServer>;
 }
 
@@ -36,7 +38,10 @@ export function serverKey({ protocol, address }: Pick<VirtualServer, 'protocol' 
   return `${protocol} ${address}`;
 }
 
-/** Reads the output of `ipvsadm -Ln`. Services by firewall mark, which are never kedge's, are passed over. */
+/** What the kernel has: one file, whatever it holds. ipvsadm asks for each virtual server by itself. */
+export const READ_SERVERS = ['cat', '/proc/net/ip_vs'] as const;
+
+/** Reads the kernel's list (READ_SERVERS). Services by firewall mark, which are never kedge's, are passed over. */
 export function parseServers(text: string): Map<string, ListedServer> {
   const servers = new Map<string, ListedServer & { readonly realServers: Map<string, ListedRealServer> }>();
   let current: Map<string, ListedRealServer> | undefined;
@@ -46,19 +51,33 @@ export function parseServers(text: string): Map<string, ListedServer> {
     if (first === '->') {
       const [, , , weight, active, inactive] = words;
       if (/^\d+$/.test(weight ?? '')) {
-        current?.set(second, { weight: Number(weight), connections: Number(active) + Number(inactive) });
+        const connections = Number(active) + Number(inactive);
+        current?.set(readAddress(second), { weight: Number(weight), connections });
       }
     } else if (/^(TCP|UDP|SCTP)$/.test(first)) {
       const protocol = first.toLowerCase() as IpvsProtocol;
-      const seconds = /persistent (\d+)/.exec(line)?.[1];
+      const address = readAddress(second);
       current = new Map();
-      const persistenceSeconds = seconds === undefined ? undefined : Number(seconds);
-      servers.set(`${protocol} ${second}`, { protocol, address: second, persistenceSeconds, realServers: current });
+      // The time stands there in the kernel's ticks, and how many of them make a second is not told.
+      const persistenceSeconds = words.includes('persistent') ? ('unknown' as const) : undefined;
+      servers.set(`${protocol} ${address}`, { protocol, address, persistenceSeconds, realServers: current });
     } else {
       current = undefined;
     }
   }
   return servers;
+}
+
+/** `0AF30001:01BB` is `10.243.0.1:443`; IPv6 is written in full, in brackets. */
+function readAddress(text: string): string {
+  const end = text.lastIndexOf(':');
+  const [host, port] = [text.slice(0, end), Number.parseInt(text.slice(end + 1), 16)];
+  if (!host.startsWith('[')) {
+    const bytes = [0, 2, 4, 6].map((at) => Number.parseInt(host.slice(at, at + 2), 16));
+    return `${bytes.join('.')}:${port}`;
+  }
+  const address = parseAddress(host.slice(1, -1));
+  return `[${address === undefined ? host.slice(1, -1) : formatAddress(address)}]:${port}`;
 }
 
 export interface IpvsChange {
@@ -159,7 +178,9 @@ export class IpvsKeeper {
   readonly #run: RunProgram;
   readonly #owned: (server: ListedServer) => boolean;
   readonly #keep: (server: ListedServer) => boolean;
-  #present: ListedServers | undefined;
+  /** What the kernel had after the last change, and whether that is still to be taken for true. */
+  #last: ListedServers = new Map();
+  #known = false;
   #draining = false;
 
   /** `owned`: whether a virtual server found in the kernel is ours; `keep`: whether it may stay until it is idle. */
@@ -176,24 +197,36 @@ export class IpvsKeeper {
 
   /** Resolves to the number of changes. Calls must not overlap. */
   async apply(wanted: ReadonlyMap<string, VirtualServer>): Promise<number> {
-    const present = this.#present ?? parseServers(await this.#run(['ipvsadm', '-Ln']));
-    this.#present = undefined;
+    const present = this.#known ? this.#last : await this.#read();
+    this.#known = false;
     const { lines, after, draining } = planServers(present, wanted, this.#owned, this.#keep);
     if (lines.length > 0) await this.#run(['ipvsadm', '-R'], { input: `${lines.join('\n')}\n` });
-    this.#present = after;
+    this.#last = after;
+    this.#known = true;
     this.#draining = draining;
     return lines.length;
   }
 
   forget(): void {
-    this.#present = undefined;
+    this.#known = false;
   }
 
   /** Removes our virtual servers at once. */
   async remove(): Promise<void> {
-    const present = parseServers(await this.#run(['ipvsadm', '-Ln']));
+    const present = await this.#read();
     this.forget();
     const { lines } = planServers(present, new Map(), this.#owned, () => false);
     if (lines.length > 0) await this.#run(['ipvsadm', '-R'], { input: `${lines.join('\n')}\n` });
+  }
+
+  async #read(): Promise<ListedServers> {
+    const listed = parseServers(await this.#run(READ_SERVERS));
+    for (const [key, server] of listed) {
+      const seconds = this.#last.get(key)?.persistenceSeconds;
+      if (server.persistenceSeconds === 'unknown' && seconds !== undefined) {
+        listed.set(key, { ...server, persistenceSeconds: seconds });
+      }
+    }
+    return listed;
   }
 }

@@ -101,6 +101,17 @@ describe('kedge on the command line', () => {
     await assertRefused(result, /needs root/);
   });
 
+  test('a mode of the Service proxy that the kernel cannot do', async (context) => {
+    await run('modprobe', ['ip_vs']);
+    if (existsSync('/proc/net/ip_vs')) {
+      context.skip('this kernel has IPVS');
+      return;
+    }
+    const result = await server('--proxy-mode', 'ipvs');
+    await assertRefused(result, /--proxy-mode=ipvs: this kernel has no IPVS .*or use --proxy-mode=nftables/);
+    await assertRefused(await server('--proxy-mode', 'iptables'), /--proxy-mode/);
+  });
+
   test('a busy port', async () => {
     const other = createServer();
     await new Promise<void>((resolve) => other.listen(0, '0.0.0.0', resolve));

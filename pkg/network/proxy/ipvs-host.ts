@@ -1,9 +1,8 @@
-import { existsSync } from 'node:fs';
 import { containsAddress, parseAddress, parseCIDR } from '../../base/ip.ts';
 import { ExecError } from '../../host/exec.ts';
 import { IpSetKeeper } from '../../host/ipset.ts';
 import { findIptables, IptablesKeeper } from '../../host/iptables.ts';
-import { IpvsKeeper, type ListedServer } from '../../host/ipvs.ts';
+import { IpvsKeeper, type ListedServer, READ_SERVERS } from '../../host/ipvs.ts';
 import type { RunProgram } from '../../host/nft.ts';
 import { IPVS_CHAIN_PREFIX, IPVS_DEVICE } from '../names.ts';
 import { ARRIVED_MARK, setPrefix } from './ipvs-plan.ts';
@@ -49,11 +48,9 @@ export async function removeIpvs(run: RunProgram): Promise<boolean> {
     if (entries === undefined && !hadDevice) continue;
     found = true;
     const serviceCIDRs = hadDevice ? await routedCIDRs(family, run) : [];
-    if (existsSync('/proc/net/ip_vs')) {
-      const owned = (server: ListedServer): boolean =>
-        serviceCIDRs.some((cidr) => isWithin(server, cidr)) || entries?.has(entryOf(server)) === true;
-      await new IpvsKeeper(run, owned, () => false).remove();
-    }
+    const owned = (server: ListedServer): boolean =>
+      serviceCIDRs.some((cidr) => isWithin(server, cidr)) || entries?.has(entryOf(server)) === true;
+    await removeServers(new IpvsKeeper(run, owned, () => false), run);
     const programs = await findIptables(family, run);
     if (programs !== undefined) await new IptablesKeeper(programs, IPVS_CHAIN_PREFIX, run).remove(TABLES);
     if (entries !== undefined) await sets.remove();
@@ -61,6 +58,17 @@ export async function removeIpvs(run: RunProgram): Promise<boolean> {
   // Last: it tells a next try that there is something left.
   if (hadDevice) await run(['ip', 'link', 'delete', IPVS_DEVICE]);
   return found;
+}
+
+async function removeServers(servers: IpvsKeeper, run: RunProgram): Promise<void> {
+  try {
+    await run(READ_SERVERS);
+  } catch (error) {
+    // Another kernel by now: virtual servers went with the former one.
+    if (error instanceof ExecError) return;
+    throw error;
+  }
+  await servers.remove();
 }
 
 /** What the sets of ours hold; undefined when there are none. */

@@ -10,17 +10,27 @@ import type { ProxyMode } from './service-actor.ts';
  * for cannot be had.
  */
 export async function chooseMode(asked: ProxyMode | 'auto', run: RunProgram, log: Logger): Promise<ProxyMode> {
-  if (asked !== 'nftables') {
+  if (asked === 'ipvs') {
+    await requireIpvs(run);
+    return 'ipvs';
+  }
+  if (asked === 'auto') {
     const obstacle = await ipvsObstacle(run);
     if (obstacle === undefined) return 'ipvs';
-    if (asked === 'ipvs') {
-      throw new OperatorError(`--proxy-mode=ipvs: ${obstacle.text}, or use --proxy-mode=nftables`);
-    }
-    if (obstacle.kind === 'program') log.info('Services are served by nftables', { reason: obstacle.text });
-    else log.debug('Services are served by nftables', { reason: obstacle.text });
+    const { kind, text, remedy } = obstacle;
+    // Programs can be had, so somebody may want to know.
+    if (kind === 'program') log.info('Services are served by nftables', { reason: text, remedy });
+    else log.debug('Services are served by nftables', { reason: text });
   }
   await requireNftables(run);
   return 'nftables';
+}
+
+/** Throws OperatorError when this machine cannot do IPVS, which was asked for. */
+export async function requireIpvs(run: RunProgram): Promise<void> {
+  const obstacle = await ipvsObstacle(run);
+  if (obstacle === undefined) return;
+  throw new OperatorError(`--proxy-mode=ipvs: ${obstacle.text}: ${obstacle.remedy}, or use --proxy-mode=nftables`);
 }
 
 async function requireNftables(run: RunProgram): Promise<void> {
