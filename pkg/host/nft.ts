@@ -1,4 +1,4 @@
-import { type ExecOptions, exec } from './exec.ts';
+import { ExecError, type ExecOptions, exec } from './exec.ts';
 import { type NftTable, renderDiff, renderRemoval, renderTable } from './nft-table.ts';
 
 /** Runs a program on the machine, or in a network namespace of it; `exec` is one. */
@@ -37,10 +37,18 @@ export class NftTableKeeper {
     return script.length;
   }
 
-  /** Whether the kernel has a table of this name. */
+  /**
+   * Whether the kernel has a table of this name. Asked by an attempt to make it that changes nothing: a list of tables
+   * makes nft read everything they hold, at 1,000 Services for 100 ms.
+   */
   async exists(): Promise<boolean> {
-    const tables = await this.#run(['nft', 'list', 'tables', this.#family]);
-    return tables.split('\n').includes(`table ${this.#family} ${this.#name}`);
+    try {
+      await this.#run(['nft', '--check', '-f', '-'], { input: `create table ${this.#family} ${this.#name}\n` });
+      return false;
+    } catch (error) {
+      if (error instanceof ExecError && error.stderr.includes('File exists')) return true;
+      throw error;
+    }
   }
 
   /** Makes the next `apply` replace the table. */

@@ -1,4 +1,4 @@
-import type { Ruleset, ServiceEndpoint } from './ruleset.ts';
+import type { Ruleset, ServiceEndpoint, VirtualService } from './ruleset.ts';
 
 /** A UDP flow as the kernel tracks it: what was asked of whom, and who answers. */
 export interface Flow {
@@ -59,8 +59,8 @@ export function staleFlows(ruleset: Ruleset, flows: readonly Flow[], nodeAddress
 }
 
 /** What of a ruleset concerns UDP, for telling whether tracked flows need to be looked at. */
-export function udpPart(ruleset: Ruleset): string {
-  return JSON.stringify(ruleset.services.filter(({ protocol }) => protocol === 'udp'));
+export function udpPart(ruleset: Ruleset): VirtualService[] {
+  return ruleset.services.filter(({ protocol }) => protocol === 'udp');
 }
 
 /** The arguments that make the kernel forget a flow. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseIpSets, renderIpSets } from '../../host/ipset.ts';
 import { parseOwnChains, renderIptables } from '../../host/iptables.ts';
-import { type IpvsPlan, planIpvs } from './ipvs-plan.ts';
+import { type IpvsPlan, IpvsPlanner } from './ipvs-plan.ts';
 import type { VirtualService } from './ruleset.ts';
 
 const own = { address: '10.42.0.2', port: 8080, local: true };
@@ -25,7 +25,7 @@ const WEB: VirtualService = {
 
 function plan(...services: VirtualService[]): IpvsPlan {
   const ruleset = { family: 4, clusterCIDR: '10.42.0.0/16', serviceCIDR: '10.43.0.0/16', services } as const;
-  return planIpvs(ruleset, { nodeAddresses: ['192.0.2.1'], servedHere: ['10.43.0.10'] });
+  return new IpvsPlanner().plan(ruleset, { nodeAddresses: ['192.0.2.1'], servedHere: ['10.43.0.10'] });
 }
 
 function setOf(made: IpvsPlan, name: string): string[] {

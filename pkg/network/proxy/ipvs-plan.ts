@@ -51,131 +51,141 @@ export function setPrefix(family: 4 | 6): string {
   return family === 4 ? IPVS_SET_PREFIX : IPVS_SET_PREFIX.replace(/-$/, '6-');
 }
 
-/** Virtual servers, sets and rules of a ruleset. Endpoints change nothing but virtual servers and one set. */
-export function planIpvs(ruleset: Ruleset, facts: IpvsFacts): IpvsPlan {
-  return new Planner(ruleset, facts).plan();
-}
+/**
+ * Plans virtual servers, sets and rules of one ruleset after another. Endpoints change nothing but virtual servers and
+ * one set. Services that are the same objects as in the last ruleset are not looked into.
+ */
+export class IpvsPlanner {
+  #known = new WeakMap<VirtualService, ServiceParts>();
+  #facts = '';
 
-class Planner {
-  readonly #ruleset: Ruleset;
-  readonly #facts: IpvsFacts;
-  readonly #servers = new Map<string, VirtualServer>();
-  readonly #entries: Readonly<Record<SetName, Set<string>>>;
-  readonly #chains = new Map<string, readonly string[]>();
-  readonly #translations: string[] = [];
-  readonly #taken = new Set<string>();
-  readonly #nodeAddresses: ReadonlySet<string>;
-
-  constructor(ruleset: Ruleset, facts: IpvsFacts) {
-    this.#ruleset = ruleset;
-    this.#facts = facts;
-    this.#nodeAddresses = new Set(facts.nodeAddresses);
-    this.#entries = Object.fromEntries(Object.keys(SET_TYPES).map((name) => [name, new Set()])) as unknown as Record<
+  plan(ruleset: Ruleset, facts: IpvsFacts): IpvsPlan {
+    const text = JSON.stringify([ruleset.family, facts]);
+    if (text !== this.#facts) this.#known = new WeakMap();
+    this.#facts = text;
+    const nodeAddresses = new Set(facts.nodeAddresses);
+    const entries = Object.fromEntries(Object.keys(SET_TYPES).map((name) => [name, new Set<string>()])) as Record<
       SetName,
       Set<string>
     >;
-  }
-
-  plan(): IpvsPlan {
-    for (const service of this.#ruleset.services) this.#service(service);
+    const servers = new Map<string, VirtualServer>();
+    const chains = new Map<string, readonly string[]>();
+    const translations: string[] = [];
+    const taken = new Set<string>();
+    for (const service of ruleset.services) {
+      let parts = this.#known.get(service);
+      if (parts === undefined) {
+        parts = new ServiceParts(ruleset.family, service, nodeAddresses);
+        this.#known.set(service, parts);
+      }
+      for (const claim of parts.claims) {
+        // Another Service may have the address and port: the first one keeps it.
+        if (taken.has(claim.entry)) continue;
+        taken.add(claim.entry);
+        for (const [set, entry] of claim.members) entries[set].add(entry);
+        if (claim.server !== undefined) servers.set(serverKey(claim.server), claim.server);
+        if (claim.translation === undefined) continue;
+        translations.push(claim.translation);
+        for (const [name, rules] of parts.chains) chains.set(name, rules);
+      }
+    }
     return {
-      servers: this.#servers,
-      sets: this.#sets(),
-      tables: this.#tables(),
-      hasAddressesElsewhere: this.#entries.ELSEWHERE.size > 0,
+      servers,
+      sets: renderSets(ruleset.family, entries),
+      tables: renderTables(ruleset, facts, translations, chains),
+      hasAddressesElsewhere: entries.ELSEWHERE.size > 0,
     };
   }
+}
 
-  #service(service: VirtualService): void {
-    const { protocol, port, clusterIP, nodePort, externalAddresses } = service;
-    if (clusterIP !== undefined) {
-      const entry = this.#take(clusterIP, service, port);
-      if (entry !== undefined) this.#serve(entry, clusterIP, port, service, service.internal);
-    }
-    for (const outside of externalAddresses) this.#external(outside, port, service);
+/** What a Service wants at one address and port. */
+interface Claim {
+  /** Address and port, by their name in sets. */
+  readonly entry: string;
+  readonly members: [set: SetName, entry: string][];
+  server?: VirtualServer;
+  /** A rule of the chain of translations; it leads to chains of the Service. */
+  translation?: string;
+}
+
+/** What one port of a Service asks for. */
+class ServiceParts {
+  readonly claims: Claim[] = [];
+  readonly chains = new Map<string, readonly string[]>();
+  readonly #service: VirtualService;
+  readonly #nodeAddresses: ReadonlySet<string>;
+
+  constructor(family: 4 | 6, service: VirtualService, nodeAddresses: ReadonlySet<string>) {
+    this.#service = service;
+    this.#nodeAddresses = nodeAddresses;
+    const { port, clusterIP, nodePort, externalAddresses } = service;
+    if (clusterIP !== undefined) this.#serve(this.#claim(clusterIP, port), clusterIP, port, service.internal);
+    for (const outside of externalAddresses) this.#external(outside, port);
     if (nodePort === undefined) return;
-    for (const address of this.#nodeAddresses)
-      this.#external({ address, allowedSources: undefined }, nodePort, service);
-    if (this.#ruleset.family !== 4) return;
-    const entry = `${LOOPBACK},${protocol}:${nodePort}`;
-    if (service.cluster.length === 0) this.#entries.REFUSED.add(entry);
-    else this.#translate(entry, LOOPBACK, nodePort, service);
+    for (const address of nodeAddresses) this.#external({ address, allowedSources: undefined }, nodePort);
+    if (family !== 4) return;
+    const claim = this.#claim(LOOPBACK, nodePort);
+    if (service.cluster.length === 0) claim.members.push(['REFUSED', claim.entry]);
+    else this.#translate(claim, LOOPBACK, nodePort);
   }
 
-  #external(outside: ExternalAddress, port: number, service: VirtualService): void {
+  #claim(address: string, port: number): Claim {
+    const claim = { entry: `${normalAddress(address)},${this.#service.protocol}:${port}`, members: [] };
+    this.claims.push(claim);
+    return claim;
+  }
+
+  #external(outside: ExternalAddress, port: number): void {
+    const service = this.#service;
     const address = normalAddress(outside.address);
-    const entry = this.#take(address, service, port);
-    if (entry === undefined) return;
-    if (!this.#nodeAddresses.has(address)) this.#entries.ELSEWHERE.add(entry);
+    const claim = this.#claim(address, port);
+    if (!this.#nodeAddresses.has(address)) claim.members.push(['ELSEWHERE', claim.entry]);
     if (service.cluster.length > 0) {
-      this.#restrict(entry, outside);
-      if (service.externalLocal) this.#translate(entry, address, port, service);
-      else this.#entries.MASQUERADE.add(entry);
+      restrict(claim, outside);
+      if (service.externalLocal) this.#translate(claim, address, port);
+      else claim.members.push(['MASQUERADE', claim.entry]);
     }
-    this.#serve(entry, address, port, service, service.external);
+    this.#serve(claim, address, port, service.external);
   }
 
-  /** The name of an address and port in sets; undefined when another Service has it: the first one keeps it. */
-  #take(address: string, { protocol }: VirtualService, port: number): string | undefined {
-    const entry = `${normalAddress(address)},${protocol}:${port}`;
-    if (this.#taken.has(entry)) return undefined;
-    this.#taken.add(entry);
-    return entry;
-  }
-
-  #serve(entry: string, address: string, port: number, service: VirtualService, backends: Backends): void {
-    const { endpoints, otherwise } = backends;
+  #serve(claim: Claim, address: string, port: number, { endpoints, otherwise }: Backends): void {
     if (endpoints.length === 0) {
-      this.#entries[otherwise === 'drop' ? 'DROPPED' : 'REFUSED'].add(entry);
+      claim.members.push([otherwise === 'drop' ? 'DROPPED' : 'REFUSED', claim.entry]);
       return;
     }
-    this.#hairpin(service, endpoints);
-    this.#entries.SERVED.add(entry);
-    const server: VirtualServer = {
-      protocol: service.protocol,
+    this.#hairpin(claim, endpoints);
+    claim.members.push(['SERVED', claim.entry]);
+    claim.server = {
+      protocol: this.#service.protocol,
       address: withPort(address, port),
-      persistenceSeconds: service.affinitySeconds,
+      persistenceSeconds: this.#service.affinitySeconds,
       realServers: new Set(endpoints.map((endpoint) => withPort(endpoint.address, endpoint.port))),
     };
-    this.#servers.set(serverKey(server), server);
-  }
-
-  #restrict(entry: string, { allowedSources }: ExternalAddress): void {
-    if (allowedSources === undefined) return;
-    const ranges = allowedSources.flatMap((range) => parseCIDR(range) ?? []);
-    // A set has no place for the range of everything, which is no restriction anyway.
-    if (ranges.some(({ prefix }) => prefix === 0)) return;
-    this.#entries.RESTRICTED.add(entry);
-    for (const range of ranges) {
-      const single = range.prefix === (range.family === 4 ? 32 : 128);
-      const text = single ? formatAddress({ family: range.family, value: range.base }) : formatCIDR(range);
-      this.#entries.ALLOWED.add(`${entry},${text}`);
-    }
   }
 
   /**
    * Where IPVS cannot do it: what comes from 127.0.0.1 it drops, and with externalTrafficPolicy Local one address has
    * two sets of endpoints, this node's for the world, all for Pods and the node itself. Those are sent by rules.
    */
-  #translate(entry: string, address: string, port: number, service: VirtualService): void {
-    const { protocol, key } = service;
-    this.#entries.TRANSLATE.add(entry);
-    this.#hairpin(service, service.cluster);
-    const chain = this.#endpointChain(service);
+  #translate(claim: Claim, address: string, port: number): void {
+    const { protocol, key, cluster } = this.#service;
+    claim.members.push(['TRANSLATE', claim.entry]);
+    this.#hairpin(claim, cluster);
+    const chain = this.#endpointChain(this.#service);
     const comment = `-m comment --comment "${key}"`;
-    this.#translations.push(`-d ${address} -p ${protocol} -m ${protocol} --dport ${port} ${comment} -g ${chain}`);
+    claim.translation = `-d ${address} -p ${protocol} -m ${protocol} --dport ${port} ${comment} -g ${chain}`;
   }
 
   #endpointChain({ key, protocol, cluster, affinitySeconds }: VirtualService): string {
     const name = `${IPVS_CHAIN_PREFIX}TO-${shortHash(key)}`;
-    if (this.#chains.has(name)) return name;
+    if (this.chains.has(name)) return name;
     const rules: string[] = [];
     const targets = cluster.map(({ address, port }) => {
       const translate = `-p ${protocol} -j DNAT --to-destination ${withPort(address, port)}`;
       if (affinitySeconds === undefined) return translate;
       // The kernel's lists of recent clients; named like the chain that a client is sent to.
       const chain = `${IPVS_CHAIN_PREFIX}EP-${shortHash(`${key} ${address} ${port}`)}`;
-      this.#chains.set(chain, [`-m recent --name ${chain} --set --rsource`, translate]);
+      this.chains.set(chain, [`-m recent --name ${chain} --set --rsource`, translate]);
       rules.push(`-m recent --name ${chain} --rcheck --seconds ${affinitySeconds} --reap --rsource -g ${chain}`);
       return `-g ${chain}`;
     });
@@ -184,113 +194,131 @@ class Planner {
       const chance = left === 1 ? '' : `-m statistic --mode random --probability ${(1 / left).toFixed(10)} `;
       rules.push(`${chance}${target}`);
     });
-    this.#chains.set(name, rules);
+    this.chains.set(name, rules);
     return name;
   }
 
-  #hairpin({ protocol }: VirtualService, endpoints: readonly ServiceEndpoint[]): void {
+  #hairpin(claim: Claim, endpoints: readonly ServiceEndpoint[]): void {
     for (const { address, port, local } of endpoints) {
-      if (local) this.#entries.HAIRPIN.add(`${normalAddress(address)},${protocol}:${port},${normalAddress(address)}`);
+      if (!local) continue;
+      const pod = normalAddress(address);
+      claim.members.push(['HAIRPIN', `${pod},${this.#service.protocol}:${port},${pod}`]);
     }
   }
+}
 
-  #sets(): IpSets {
-    const { family } = this.#ruleset;
-    return new Map(
-      Object.entries(SET_TYPES).map(([name, type]): [string, IpSet] => [
-        `${setPrefix(family)}${name}`,
-        { type, family, entries: this.#entries[name as SetName] },
-      ]),
-    );
+function restrict({ entry, members }: Claim, { allowedSources }: ExternalAddress): void {
+  if (allowedSources === undefined) return;
+  const ranges = allowedSources.flatMap((range) => parseCIDR(range) ?? []);
+  // A set has no place for the range of everything, which is no restriction anyway.
+  if (ranges.some(({ prefix }) => prefix === 0)) return;
+  members.push(['RESTRICTED', entry]);
+  for (const range of ranges) {
+    const single = range.prefix === (range.family === 4 ? 32 : 128);
+    const text = single ? formatAddress({ family: range.family, value: range.base }) : formatCIDR(range);
+    members.push(['ALLOWED', `${entry},${text}`]);
   }
+}
 
-  #tables(): IptablesTable[] {
-    const { clusterCIDR, serviceCIDR, family } = this.#ruleset;
-    const chain = (name: string): string => `${IPVS_CHAIN_PREFIX}${name}`;
-    const inSet = (name: SetName, fields = 'dst,dst'): string =>
-      `-m set --match-set ${setPrefix(family)}${name} ${fields}`;
-    const isNew = '-m conntrack --ctstate NEW';
-    const mark = (value: string): string => `-j MARK --set-xmark ${value}/${value}`;
-    const nat = new Map<string, readonly string[]>([
+function renderSets(family: 4 | 6, entries: Readonly<Record<SetName, ReadonlySet<string>>>): IpSets {
+  return new Map(
+    Object.entries(SET_TYPES).map(([name, type]): [string, IpSet] => [
+      `${setPrefix(family)}${name}`,
+      { type, family, entries: entries[name as SetName] },
+    ]),
+  );
+}
+
+function renderTables(
+  { clusterCIDR, serviceCIDR, family }: Ruleset,
+  facts: IpvsFacts,
+  translations: readonly string[],
+  chains: ReadonlyMap<string, readonly string[]>,
+): IptablesTable[] {
+  const chain = (name: string): string => `${IPVS_CHAIN_PREFIX}${name}`;
+  const inSet = (name: SetName, fields = 'dst,dst'): string =>
+    `-m set --match-set ${setPrefix(family)}${name} ${fields}`;
+  const isNew = '-m conntrack --ctstate NEW';
+  const mark = (value: string): string => `-j MARK --set-xmark ${value}/${value}`;
+  const nat = new Map<string, readonly string[]>([
+    [
+      chain('SERVICES'),
       [
-        chain('SERVICES'),
-        [
-          `${inSet('TRANSLATE')} -j ${chain('TRANSLATE')}`,
-          `${inSet('MASQUERADE')} ${mark(MASQUERADE_MARK)}`,
-          `-d ${serviceCIDR} ! -s ${clusterCIDR} ${inSet('SERVED')} ${mark(MASQUERADE_MARK)}`,
-        ],
+        `${inSet('TRANSLATE')} -j ${chain('TRANSLATE')}`,
+        `${inSet('MASQUERADE')} ${mark(MASQUERADE_MARK)}`,
+        `-d ${serviceCIDR} ! -s ${clusterCIDR} ${inSet('SERVED')} ${mark(MASQUERADE_MARK)}`,
       ],
+    ],
+    [
+      chain('TRANSLATE'),
       [
-        chain('TRANSLATE'),
-        [
-          `-s ${clusterCIDR} -g ${chain('TO')}`,
-          `-m addrtype --src-type LOCAL ${mark(MASQUERADE_MARK)}`,
-          `-m addrtype --src-type LOCAL -g ${chain('TO')}`,
-        ],
+        `-s ${clusterCIDR} -g ${chain('TO')}`,
+        `-m addrtype --src-type LOCAL ${mark(MASQUERADE_MARK)}`,
+        `-m addrtype --src-type LOCAL -g ${chain('TO')}`,
       ],
-      [chain('TO'), this.#translations],
-      ...this.#chains,
+    ],
+    [chain('TO'), translations],
+    ...chains,
+    [
+      chain('POSTROUTING'),
       [
-        chain('POSTROUTING'),
-        [
-          `${inSet('HAIRPIN', 'dst,dst,src')} -j MASQUERADE`,
-          `-m mark ! --mark ${MASQUERADE_MARK}/${MASQUERADE_MARK} -j RETURN`,
-          `-j MARK --set-xmark 0x0/${MASQUERADE_MARK}`,
-          '-j MASQUERADE',
-        ],
+        `${inSet('HAIRPIN', 'dst,dst,src')} -j MASQUERADE`,
+        `-m mark ! --mark ${MASQUERADE_MARK}/${MASQUERADE_MARK} -j RETURN`,
+        `-j MARK --set-xmark 0x0/${MASQUERADE_MARK}`,
+        '-j MASQUERADE',
       ],
-    ]);
-    const mangle = new Map<string, readonly string[]>([
+    ],
+  ]);
+  const mangle = new Map<string, readonly string[]>([
+    [
+      chain('SOURCES'),
+      [`${isNew} ${inSet('RESTRICTED')} -m set ! --match-set ${setPrefix(family)}ALLOWED dst,dst,src -j DROP`],
+    ],
+    [chain('ARRIVE'), [`${inSet('ELSEWHERE')} ${mark(ARRIVED_MARK)}`]],
+    [chain('ARRIVED'), [`-m mark --mark ${ARRIVED_MARK}/${ARRIVED_MARK} -j MARK --set-xmark 0x0/${ARRIVED_MARK}`]],
+  ]);
+  const filter = new Map<string, readonly string[]>([
+    [
+      chain('REFUSE'),
       [
-        chain('SOURCES'),
-        [`${isNew} ${inSet('RESTRICTED')} -m set ! --match-set ${setPrefix(family)}ALLOWED dst,dst,src -j DROP`],
+        `${isNew} ${inSet('REFUSED')} -j REJECT`,
+        `${isNew} ${inSet('DROPPED')} -j DROP`,
+        ...facts.servedHere.map((address) => `-d ${address} -j RETURN`),
+        `-d ${serviceCIDR} ${isNew} ${inSet('SERVED').replace('--match', '! --match')} -j REJECT`,
       ],
-      [chain('ARRIVE'), [`${inSet('ELSEWHERE')} ${mark(ARRIVED_MARK)}`]],
-      [chain('ARRIVED'), [`-m mark --mark ${ARRIVED_MARK}/${ARRIVED_MARK} -j MARK --set-xmark 0x0/${ARRIVED_MARK}`]],
-    ]);
-    const filter = new Map<string, readonly string[]>([
-      [
-        chain('REFUSE'),
-        [
-          `${isNew} ${inSet('REFUSED')} -j REJECT`,
-          `${isNew} ${inSet('DROPPED')} -j DROP`,
-          ...this.#facts.servedHere.map((address) => `-d ${address} -j RETURN`),
-          `-d ${serviceCIDR} ${isNew} ${inSet('SERVED').replace('--match', '! --match')} -j REJECT`,
-        ],
+    ],
+    // Services are reached whatever the host's firewall lets through to the host itself.
+    [chain('INPUT'), [`-j ${chain('REFUSE')}`, `${inSet('SERVED')} -j ACCEPT`]],
+  ]);
+  return [
+    {
+      name: 'mangle',
+      chains: mangle,
+      jumps: [
+        ['PREROUTING', chain('SOURCES')],
+        ['PREROUTING', chain('ARRIVE')],
+        ['INPUT', chain('ARRIVED')],
+        ['OUTPUT', chain('SOURCES')],
       ],
-      // Services are reached whatever the host's firewall lets through to the host itself.
-      [chain('INPUT'), [`-j ${chain('REFUSE')}`, `${inSet('SERVED')} -j ACCEPT`]],
-    ]);
-    return [
-      {
-        name: 'mangle',
-        chains: mangle,
-        jumps: [
-          ['PREROUTING', chain('SOURCES')],
-          ['PREROUTING', chain('ARRIVE')],
-          ['INPUT', chain('ARRIVED')],
-          ['OUTPUT', chain('SOURCES')],
-        ],
-      },
-      {
-        name: 'nat',
-        chains: nat,
-        jumps: [
-          ['PREROUTING', chain('SERVICES')],
-          ['OUTPUT', chain('SERVICES')],
-          ['POSTROUTING', chain('POSTROUTING')],
-        ],
-      },
-      {
-        name: 'filter',
-        chains: filter,
-        jumps: [
-          ['INPUT', chain('INPUT')],
-          ['OUTPUT', chain('REFUSE')],
-        ],
-      },
-    ];
-  }
+    },
+    {
+      name: 'nat',
+      chains: nat,
+      jumps: [
+        ['PREROUTING', chain('SERVICES')],
+        ['OUTPUT', chain('SERVICES')],
+        ['POSTROUTING', chain('POSTROUTING')],
+      ],
+    },
+    {
+      name: 'filter',
+      chains: filter,
+      jumps: [
+        ['INPUT', chain('INPUT')],
+        ['OUTPUT', chain('REFUSE')],
+      ],
+    },
+  ];
 }
 
 /** The kernel's own notation: Services may say `FD00:0::1`. */

@@ -5,7 +5,7 @@ import type { RunProgram } from '../../host/nft.ts';
 import type { Sysctl } from '../../host/sysctl.ts';
 import { IPVS_CHAIN_PREFIX } from '../names.ts';
 import { ensureArrivedRoute, ensureIpvsDevice, entryOf, isWithin, removeIpvs } from './ipvs-host.ts';
-import { planIpvs, setPrefix } from './ipvs-plan.ts';
+import { IpvsPlanner, setPrefix } from './ipvs-plan.ts';
 import type { Ruleset } from './ruleset.ts';
 import type { ServiceActor } from './service-actor.ts';
 
@@ -43,6 +43,7 @@ export async function createIpvsActor(options: IpvsOptions): Promise<ServiceActo
 class IpvsActor implements ServiceActor {
   readonly #options: IpvsOptions;
   readonly #sysctl: Sysctl;
+  readonly #planner = new IpvsPlanner();
   readonly #sets: IpSetKeeper;
   readonly #rules: IptablesKeeper;
   readonly #servers: IpvsKeeper;
@@ -75,7 +76,7 @@ class IpvsActor implements ServiceActor {
       (address) => address.includes(':') === (family === 6) && !isLoopback(address) && !servedHere.includes(address),
     );
     const ofFamily = servedHere.filter((address) => address.includes(':') === (family === 6));
-    const plan = planIpvs(ruleset, { nodeAddresses, servedHere: ofFamily });
+    const plan = this.#planner.plan(ruleset, { nodeAddresses, servedHere: ofFamily });
     if (!this.#prepared) {
       await this.#applySettings();
       await ensureIpvsDevice(family, this.#options.serviceCIDR, this.#options.run);

@@ -8,29 +8,19 @@ import type { ServiceActor } from './service-actor.ts';
 const MASQUERADE_MARK = '0x4000';
 const WITHOUT_MARK = '0xffffbfff';
 
-/**
- * The nft table that carries a ruleset out. A packet finds its Service by one look-up in a verdict map, whatever the
- * number of Services; a Service's chain picks an endpoint at random. Chains are named after what they serve:
- * `svc/` every endpoint, `local/` those of this node, `ext/` requests from outside, `lb/` a balancer's allowed
- * sources, `ep/` one endpoint that clients stay with.
- */
-export function renderNftables(ruleset: Ruleset, tableName: string = PROXY_TABLE): NftTable {
-  return new Renderer(ruleset).table(tableName);
-}
-
 /** Carries rulesets out with one nft table. */
 export class NftablesActor implements ServiceActor {
   readonly draining = false;
-  readonly #tableName: string;
+  readonly #renderer: NftablesRenderer;
   readonly #keeper: NftTableKeeper;
 
   constructor(family: 4 | 6, tableName: string, run: RunProgram) {
-    this.#tableName = tableName;
+    this.#renderer = new NftablesRenderer(tableName);
     this.#keeper = new NftTableKeeper(family === 4 ? 'ip' : 'ip6', tableName, run);
   }
 
   apply(ruleset: Ruleset): Promise<number> {
-    return this.#keeper.apply(renderNftables(ruleset, this.#tableName));
+    return this.#keeper.apply(this.#renderer.render(ruleset));
   }
 
   async inspect(): Promise<void> {
@@ -42,80 +32,168 @@ export class NftablesActor implements ServiceActor {
   }
 }
 
-class Renderer {
-  readonly #ruleset: Ruleset;
+/**
+ * The nft table that carries a ruleset out. A packet finds its Service by one look-up in a verdict map, whatever the
+ * number of Services; a Service's chain picks an endpoint at random. Chains are named after what they serve:
+ * `svc/` every endpoint, `local/` those of this node, `ext/` requests from outside, `lb/` a balancer's allowed
+ * sources, `ep/` one endpoint that clients stay with. What is the same as in the last table is the same object.
+ */
+export class NftablesRenderer {
+  readonly #tableName: string;
+  #frame: Frame | undefined;
+  #known = new WeakMap<VirtualService, ServiceRules>();
+
+  constructor(tableName: string = PROXY_TABLE) {
+    this.#tableName = tableName;
+  }
+
+  render(ruleset: Ruleset): NftTable {
+    const { family, clusterCIDR, serviceCIDR } = ruleset;
+    const frame = this.#frameOf({ family, clusterCIDR, serviceCIDR });
+    const maps: Record<PortMap, Map<string, string>> = {
+      'service-ips': new Map(),
+      'node-ports': new Map(),
+      'refused-ips': new Map(),
+      'refused-node-ports': new Map(),
+    };
+    const hairpin = new Map<string, string>();
+    const sets = new Map<string, NftSet>();
+    for (const [name, elements] of Object.entries(maps)) {
+      sets.set(name, { kind: 'map', type: name.endsWith('-ips') ? frame.byAddress : frame.byPort, elements });
+    }
+    sets.set('hairpin', { kind: 'set', type: frame.pair, elements: hairpin });
+    const chains = new Map(frame.chains);
+    for (const service of ruleset.services) {
+      const rules = this.#rulesOf(service, frame);
+      for (const { map, rival, key, verdict } of rules.ports) {
+        // Two Services may ask for one external address and port: the first has it.
+        if (!maps[map].has(key) && !maps[rival].has(key)) maps[map].set(key, verdict);
+      }
+      for (const pair of rules.hairpin) hairpin.set(pair, '');
+      for (const [name, set] of rules.sets) sets.set(name, set);
+      for (const [name, chain] of rules.chains) chains.set(name, chain);
+    }
+    return { family: frame.ip, name: this.#tableName, sets, chains };
+  }
+
+  #rulesOf(service: VirtualService, { ip, settings }: Frame): ServiceRules {
+    const known = this.#known.get(service);
+    if (known !== undefined) return known;
+    const rules = new ServiceRenderer(ip, settings.clusterCIDR, service).rules();
+    this.#known.set(service, rules);
+    return rules;
+  }
+
+  #frameOf(settings: FrameSettings): Frame {
+    const before = this.#frame;
+    if (before !== undefined && JSON.stringify(before.settings) === JSON.stringify(settings)) return before;
+    this.#known = new WeakMap();
+    this.#frame = renderFrame(settings);
+    return this.#frame;
+  }
+}
+
+type FrameSettings = Pick<Ruleset, 'family' | 'clusterCIDR' | 'serviceCIDR'>;
+
+/** What is there whatever Services there are: the types of the maps, and the chains at netfilter's hooks. */
+interface Frame {
+  readonly settings: FrameSettings;
+  readonly ip: 'ip' | 'ip6';
+  readonly byAddress: string;
+  readonly byPort: string;
+  readonly pair: string;
+  readonly chains: ReadonlyMap<string, NftChain>;
+}
+
+function renderFrame(settings: FrameSettings): Frame {
+  const { family, clusterCIDR, serviceCIDR } = settings;
+  const ip = family === 4 ? 'ip' : 'ip6';
+  const address = ip === 'ip' ? 'ipv4_addr' : 'ipv6_addr';
+  const chains = new Map<string, NftChain>();
+  const chain = (name: string, hook: string | undefined, ...rules: string[]): void => {
+    chains.set(name, hook === undefined ? { rules } : { hook, rules });
+  };
+  const nat = (hook: string, priority: string): string => `type nat hook ${hook} priority ${priority}; policy accept;`;
+  chain(
+    'services',
+    undefined,
+    `${ip} daddr . meta l4proto . th dport vmap @service-ips`,
+    'fib daddr type local meta l4proto . th dport vmap @node-ports',
+  );
+  chain(
+    'refuse',
+    undefined,
+    `${ip} daddr . meta l4proto . th dport vmap @refused-ips`,
+    'fib daddr type local meta l4proto . th dport vmap @refused-node-ports',
+    // Whatever still has a cluster IP as its destination was translated by nobody; it must not leave the machine.
+    `${ip} daddr ${serviceCIDR} fib daddr type != local reject`,
+  );
+  chain('refuse-at-once', undefined, 'reject');
+  chain('masquerade-marked', undefined, `meta mark set meta mark and ${WITHOUT_MARK}`, 'masquerade');
+  chain('prerouting', nat('prerouting', 'dstnat'), 'jump services');
+  chain('output', nat('output', '-100'), 'jump services');
+  chain(
+    'postrouting',
+    nat('postrouting', 'srcnat'),
+    `meta mark & ${MASQUERADE_MARK} != 0 goto masquerade-marked`,
+    // Its reply would not pass the host: a Pod that got itself as its Service's endpoint.
+    `ct status dnat ${ip} saddr . ${ip} daddr @hairpin masquerade`,
+    `ct status dnat ct original ${ip} daddr ${serviceCIDR} ${ip} saddr != ${clusterCIDR} masquerade`,
+  );
+  // Before routing: a host may have no route for what is to be refused, and a redirect of the kernel's would use up
+  // the client's share of ICMP messages.
+  const refuse = 'ct state new jump refuse';
+  chain('refuse-arriving', 'type filter hook prerouting priority -90; policy accept;', refuse);
+  chain('refuse-own', 'type filter hook output priority filter; policy accept;', refuse);
+  return {
+    settings,
+    ip,
+    byAddress: `${address} . inet_proto . inet_service : verdict`,
+    byPort: 'inet_proto . inet_service : verdict',
+    pair: `${address} . ${address}`,
+    chains,
+  };
+}
+
+type PortMap = 'service-ips' | 'node-ports' | 'refused-ips' | 'refused-node-ports';
+
+/** Where one address and port, or node port, leads; in one of two maps. */
+interface PortVerdict {
+  readonly map: PortMap;
+  readonly rival: PortMap;
+  readonly key: string;
+  readonly verdict: string;
+}
+
+/** What one port of a Service has in the table. */
+interface ServiceRules {
+  readonly ports: readonly PortVerdict[];
+  readonly hairpin: ReadonlySet<string>;
+  readonly sets: ReadonlyMap<string, NftSet>;
+  readonly chains: ReadonlyMap<string, NftChain>;
+}
+
+class ServiceRenderer {
   readonly #ip: 'ip' | 'ip6';
+  readonly #clusterCIDR: string;
+  readonly #service: VirtualService;
+  readonly #ports: PortVerdict[] = [];
   readonly #sets = new Map<string, NftSet>();
   readonly #chains = new Map<string, NftChain>();
-  readonly #addresses = new Map<string, string>();
-  readonly #nodePorts = new Map<string, string>();
-  readonly #refusedAddresses = new Map<string, string>();
-  readonly #refusedNodePorts = new Map<string, string>();
-  readonly #hairpin = new Map<string, string>();
+  readonly #hairpin = new Set<string>();
 
-  constructor(ruleset: Ruleset) {
-    this.#ruleset = ruleset;
-    this.#ip = ruleset.family === 4 ? 'ip' : 'ip6';
+  constructor(ip: 'ip' | 'ip6', clusterCIDR: string, service: VirtualService) {
+    this.#ip = ip;
+    this.#clusterCIDR = clusterCIDR;
+    this.#service = service;
   }
 
-  table(name: string): NftTable {
-    this.#frame();
-    for (const service of this.#ruleset.services) this.#service(service);
-    return { family: this.#ip, name, sets: this.#sets, chains: this.#chains };
+  rules(): ServiceRules {
+    this.#render(this.#service);
+    return { ports: this.#ports, hairpin: this.#hairpin, sets: this.#sets, chains: this.#chains };
   }
 
-  /** What is there whatever Services there are: the maps, and the chains at netfilter's hooks. */
-  #frame(): void {
-    const ip = this.#ip;
-    const { clusterCIDR, serviceCIDR } = this.#ruleset;
-    const address = ip === 'ip' ? 'ipv4_addr' : 'ipv6_addr';
-    const byAddress = `${address} . inet_proto . inet_service : verdict`;
-    const byPort = 'inet_proto . inet_service : verdict';
-    this.#sets.set('service-ips', { kind: 'map', type: byAddress, elements: this.#addresses });
-    this.#sets.set('node-ports', { kind: 'map', type: byPort, elements: this.#nodePorts });
-    this.#sets.set('refused-ips', { kind: 'map', type: byAddress, elements: this.#refusedAddresses });
-    this.#sets.set('refused-node-ports', { kind: 'map', type: byPort, elements: this.#refusedNodePorts });
-    this.#sets.set('hairpin', { kind: 'set', type: `${address} . ${address}`, elements: this.#hairpin });
-
-    const chain = (name: string, hook: string | undefined, ...rules: string[]): void => {
-      this.#chains.set(name, hook === undefined ? { rules } : { hook, rules });
-    };
-    const nat = (hook: string, priority: string): string =>
-      `type nat hook ${hook} priority ${priority}; policy accept;`;
-    chain(
-      'services',
-      undefined,
-      `${ip} daddr . meta l4proto . th dport vmap @service-ips`,
-      'fib daddr type local meta l4proto . th dport vmap @node-ports',
-    );
-    chain(
-      'refuse',
-      undefined,
-      `${ip} daddr . meta l4proto . th dport vmap @refused-ips`,
-      'fib daddr type local meta l4proto . th dport vmap @refused-node-ports',
-      // Whatever still has a cluster IP as its destination was translated by nobody; it must not leave the machine.
-      `${ip} daddr ${serviceCIDR} fib daddr type != local reject`,
-    );
-    chain('refuse-at-once', undefined, 'reject');
-    chain('masquerade-marked', undefined, `meta mark set meta mark and ${WITHOUT_MARK}`, 'masquerade');
-    chain('prerouting', nat('prerouting', 'dstnat'), 'jump services');
-    chain('output', nat('output', '-100'), 'jump services');
-    chain(
-      'postrouting',
-      nat('postrouting', 'srcnat'),
-      `meta mark & ${MASQUERADE_MARK} != 0 goto masquerade-marked`,
-      // Its reply would not pass the host: a Pod that got itself as its Service's endpoint.
-      `ct status dnat ${ip} saddr . ${ip} daddr @hairpin masquerade`,
-      `ct status dnat ct original ${ip} daddr ${serviceCIDR} ${ip} saddr != ${clusterCIDR} masquerade`,
-    );
-    // Before routing: a host may have no route for what is to be refused, and a redirect of the kernel's would use up
-    // the client's share of ICMP messages.
-    const refuse = 'ct state new jump refuse';
-    chain('refuse-arriving', 'type filter hook prerouting priority -90; policy accept;', refuse);
-    chain('refuse-own', 'type filter hook output priority filter; policy accept;', refuse);
-  }
-
-  #service(service: VirtualService): void {
+  #render(service: VirtualService): void {
     const { key, protocol, port, clusterIP, nodePort, externalAddresses } = service;
     const internal = this.#backends(service, service.internal);
     if (clusterIP !== undefined) this.#address(clusterIP, protocol, port, internal, service.internal);
@@ -125,17 +203,24 @@ class Renderer {
       const target = this.#allowed(key, outside, external);
       this.#address(outside.address, protocol, port, target, service.external);
     }
-    if (nodePort === undefined) return;
-    if (external === undefined) this.#refusedNodePorts.set(`${protocol} . ${nodePort}`, refusal(service.external));
-    else this.#nodePorts.set(`${protocol} . ${nodePort}`, `goto ${external}`);
+    if (nodePort !== undefined) this.#nodePort(`${protocol} . ${nodePort}`, external, service.external);
   }
 
   #address(address: string, protocol: Protocol, port: number, chain: string | undefined, backends: Backends): void {
     const key = `${address} . ${protocol} . ${port}`;
-    // Two Services may ask for one external address and port: the first has it.
-    if (this.#addresses.has(key) || this.#refusedAddresses.has(key)) return;
-    if (chain === undefined) this.#refusedAddresses.set(key, refusal(backends));
-    else this.#addresses.set(key, `goto ${chain}`);
+    this.#ports.push(
+      chain === undefined
+        ? { map: 'refused-ips', rival: 'service-ips', key, verdict: refusal(backends) }
+        : { map: 'service-ips', rival: 'refused-ips', key, verdict: `goto ${chain}` },
+    );
+  }
+
+  #nodePort(key: string, chain: string | undefined, backends: Backends): void {
+    this.#ports.push(
+      chain === undefined
+        ? { map: 'refused-node-ports', rival: 'node-ports', key, verdict: refusal(backends) }
+        : { map: 'node-ports', rival: 'refused-node-ports', key, verdict: `goto ${chain}` },
+    );
   }
 
   /** The chain for requests from outside; undefined when nobody serves them. */
@@ -151,7 +236,7 @@ class Renderer {
       rules.splice(
         0,
         rules.length,
-        `${ip} saddr ${this.#ruleset.clusterCIDR} goto ${cluster}`,
+        `${ip} saddr ${this.#clusterCIDR} goto ${cluster}`,
         `fib saddr type local ${mark} goto ${cluster}`,
         local === undefined ? 'drop' : `goto ${local}`,
       );
@@ -182,7 +267,7 @@ class Renderer {
     if (endpoints.length === 0) return undefined;
     const name = `${prefix}/${service.key}`;
     if (this.#chains.has(name)) return name;
-    for (const { address, local } of endpoints) if (local) this.#hairpin.set(`${address} . ${address}`, '');
+    for (const { address, local } of endpoints) if (local) this.#hairpin.add(`${address} . ${address}`);
     const rules =
       service.affinitySeconds === undefined
         ? [this.#spread(service.protocol, endpoints)]

@@ -2,7 +2,14 @@ import type { Service, ServicePort } from '../../api/generated/core-v1.ts';
 import type { Endpoint, EndpointSlice } from '../../api/generated/discovery-v1.ts';
 import { keyOf, objectKey } from '../../apimachinery/object-meta.ts';
 import { protocolOf } from '../pod-table.ts';
-import type { Backends, ExternalAddress, Ruleset, ServiceEndpoint, VirtualService } from './ruleset.ts';
+import {
+  type Backends,
+  type ExternalAddress,
+  type Ruleset,
+  type ServiceEndpoint,
+  sameItems,
+  type VirtualService,
+} from './ruleset.ts';
 
 export interface PlanServicesInput {
   readonly family: 4 | 6;
@@ -21,15 +28,42 @@ export const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
 const FOREIGN_LABELS = ['service.kubernetes.io/service-proxy-name', 'service.kubernetes.io/headless'];
 const DEFAULT_AFFINITY_SECONDS = 10_800;
 
+interface PlannedService {
+  readonly service: Service;
+  readonly slices: readonly EndpointSlice[];
+  readonly planned: readonly VirtualService[];
+}
+
 /**
- * The ruleset of one address family. Selection of endpoints is upstream kube-proxy's: the ready ones; when there is no
- * ready one, those that are terminating and still serving.
+ * Plans one ruleset after another. What of it is the same as before is the same object, so that whoever carries it out
+ * finds quickly what is not; Services whose objects did not change are not looked into.
  */
-export function planServices(input: PlanServicesInput): Ruleset {
-  const { family, clusterCIDR, serviceCIDR } = input;
+export class ServicePlanner {
+  #known: ReadonlyMap<string, PlannedService> = new Map();
+
+  /**
+   * The ruleset of one address family; but for Services and slices `input` has to be the same each time. Selection of
+   * endpoints is upstream kube-proxy's: the ready ones; when there is no ready one, those that are terminating and still
+   * serving.
+   */
+  plan(input: PlanServicesInput): Ruleset {
+    const { family, clusterCIDR, serviceCIDR } = input;
+    const slices = slicesOfServices(input.endpointSlices, family);
+    const known = new Map<string, PlannedService>();
+    for (const service of input.services) {
+      const key = objectKey(service);
+      known.set(key, planService(service, slices.get(key) ?? [], input, this.#known.get(key)));
+    }
+    this.#known = known;
+    const services = [...known.values()].flatMap(({ planned }) => planned);
+    return { family, clusterCIDR, serviceCIDR, services };
+  }
+}
+
+function slicesOfServices(endpointSlices: Iterable<EndpointSlice>, family: 4 | 6): Map<string, EndpointSlice[]> {
   const addressType = family === 4 ? 'IPv4' : 'IPv6';
   const slices = new Map<string, EndpointSlice[]>();
-  for (const slice of input.endpointSlices) {
+  for (const slice of endpointSlices) {
     const name = slice.metadata.labels?.[SERVICE_NAME_LABEL];
     if (name === undefined || slice.addressType !== addressType) continue;
     const key = keyOf(slice.metadata.namespace, name);
@@ -37,14 +71,25 @@ export function planServices(input: PlanServicesInput): Ruleset {
     if (known === undefined) slices.set(key, [slice]);
     else known.push(slice);
   }
-  const services: VirtualService[] = [];
-  for (const service of input.services) {
-    const clusterIP = clusterIPOf(service, family);
-    if (clusterIP === undefined) continue;
-    const own = slices.get(objectKey(service)) ?? [];
-    for (const port of service.spec.ports ?? []) services.push(planPort(service, port, clusterIP, own, input));
-  }
-  return { family, clusterCIDR, serviceCIDR, services };
+  return slices;
+}
+
+function planService(
+  service: Service,
+  slices: readonly EndpointSlice[],
+  input: PlanServicesInput,
+  before: PlannedService | undefined,
+): PlannedService {
+  if (before?.service === service && sameItems(before.slices, slices)) return before;
+  const clusterIP = clusterIPOf(service, input.family);
+  const ports = clusterIP === undefined ? [] : (service.spec.ports ?? []);
+  const planned = ports.map((port, index) => {
+    const made = planPort(service, port, clusterIP ?? '', slices, input);
+    const old = before?.planned[index];
+    // Many writes of a slice or a Service mean nothing to a proxy.
+    return old !== undefined && JSON.stringify(old) === JSON.stringify(made) ? old : made;
+  });
+  return { service, slices, planned };
 }
 
 /** Undefined for Services that need no proxy: headless, ExternalName, another family's, another proxy's. */

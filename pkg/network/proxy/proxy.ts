@@ -14,8 +14,8 @@ import { createIpvsActor } from './ipvs.ts';
 import { removeIpvs } from './ipvs-host.ts';
 import { chooseMode } from './mode.ts';
 import { NftablesActor } from './nftables.ts';
-import { planServices } from './plan-services.ts';
-import type { Ruleset } from './ruleset.ts';
+import { ServicePlanner } from './plan-services.ts';
+import { type Ruleset, sameItems, type VirtualService } from './ruleset.ts';
 import type { ProxyMode, ServiceActor } from './service-actor.ts';
 
 export interface ProxyOptions {
@@ -61,9 +61,10 @@ interface Family {
   readonly family: 4 | 6;
   readonly clusterCIDR: string;
   readonly serviceCIDR: string;
+  readonly planner: ServicePlanner;
   readonly actor: ServiceActor;
   /** The UDP part of the ruleset for which tracked flows were last looked at. */
-  udp: string | undefined;
+  udp: readonly VirtualService[] | undefined;
 }
 
 /**
@@ -103,8 +104,8 @@ export function createProxy(options: ProxyOptions): Proxy {
     inspect = undefined;
     addresses = await addressList();
     for (const state of families) {
-      const { family, clusterCIDR, serviceCIDR, actor } = state;
-      const ruleset = planServices({
+      const { family, clusterCIDR, serviceCIDR, planner, actor } = state;
+      const ruleset = planner.plan({
         family,
         services: serviceInformer.list(),
         endpointSlices: sliceInformer.list(),
@@ -147,7 +148,7 @@ export function createProxy(options: ProxyOptions): Proxy {
 
   async function forgetStaleFlows(state: Family, ruleset: Ruleset): Promise<void> {
     const udp = udpPart(ruleset);
-    if (!tracksFlows || udp === state.udp) return;
+    if (!tracksFlows || (state.udp !== undefined && sameItems(udp, state.udp))) return;
     const nodeAddresses = new Set(await host.localAddresses());
     try {
       const listing = await run(['conntrack', '-L', '-p', 'udp', '-f', state.family === 4 ? 'ipv4' : 'ipv6']);
@@ -226,7 +227,7 @@ async function familiesOf(options: ProxyOptions, mode: ProxyMode, host: ProxyHos
       mode === 'ipvs'
         ? await createIpvsActor({ family, serviceCIDR, servedHere, localAddresses, run, sysctl })
         : new NftablesActor(family, options.tableName ?? PROXY_TABLE, run);
-    families.push({ family, clusterCIDR, serviceCIDR, actor, udp: undefined });
+    families.push({ family, clusterCIDR, serviceCIDR, planner: new ServicePlanner(), actor, udp: undefined });
   }
   return families;
 }

@@ -56,3 +56,8 @@ export interface Ruleset {
   readonly serviceCIDR: string;
   readonly services: readonly VirtualService[];
 }
+
+/** Whether two lists hold the same objects, not only equal ones. */
+export function sameItems(a: readonly object[], b: readonly object[]): boolean {
+  return a === b || (a.length === b.length && a.every((item, index) => item === b[index]));
+}

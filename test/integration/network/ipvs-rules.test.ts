@@ -5,7 +5,7 @@ import { IpSetKeeper } from '../../../pkg/host/ipset.ts';
 import { IptablesKeeper } from '../../../pkg/host/iptables.ts';
 import { inNetworkNamespace } from '../../../pkg/host/nft.ts';
 import { IPVS_CHAIN_PREFIX } from '../../../pkg/network/names.ts';
-import { type IpvsPlan, planIpvs, setPrefix } from '../../../pkg/network/proxy/ipvs-plan.ts';
+import { type IpvsPlan, IpvsPlanner, setPrefix } from '../../../pkg/network/proxy/ipvs-plan.ts';
 
 const namespace = `kir${(process.pid % 46656).toString(36)}`;
 const run = inNetworkNamespace(namespace);
@@ -31,7 +31,7 @@ function planWith(family: 4 | 6, pods: readonly string[]): IpvsPlan {
     affinitySeconds: 60,
   } as const;
   const ruleset = { family, clusterCIDR, serviceCIDR, services: [service] };
-  return planIpvs(ruleset, { nodeAddresses: [], servedHere: [] });
+  return new IpvsPlanner().plan(ruleset, { nodeAddresses: [], servedHere: [] });
 }
 
 before(() => exec(['ip', 'netns', 'add', namespace]));
