@@ -81,6 +81,31 @@ serves() {
   if [ -n "$(ipvsadm -Ln | sed -n 4p)" ]; then say "info $1: Services go over IPVS"; else say "info $1: Services go over nftables"; fi
 }
 
+# What each form of the Service proxy has in the kernel.
+of_ipvs() {
+  ipvsadm -Sn
+  ipset list -n | grep KEDGE-IPVS
+  iptables-save | grep KEDGE-IPVS
+  ip -o link show kube-ipvs0
+  ip rule | grep 27500
+  ip route show table 27500
+} 2> /dev/null
+of_nftables() { nft list table ip kedge-proxy 2> /dev/null; }
+only_ipvs() { [ -n "$(of_ipvs)" ] && [ -z "$(of_nftables)" ]; }
+only_nftables() { [ -z "$(of_ipvs)" ] && [ -n "$(of_nftables)" ]; }
+
+# modes: from IPVS to nftables and back; nothing of the old form stays, and the Service is served.
+modes() {
+  check 'modes: IPVS by itself' soon 60 only_ipvs
+  for mode in nftables ipvs; do
+    echo "proxy-mode: $mode" > /etc/kedge/config.yaml
+    check "modes: restart with $mode" systemctl restart kedge
+    check "modes: only $mode is there" soon 180 "only_$mode"
+    check "modes: the Service leads to its Pod by $mode" soon 60 page
+  done
+  rm /etc/kedge/config.yaml
+}
+
 images() {
   mkdir -p /var/lib/kedge/agent/images
   cp /share/busybox.tar /var/lib/kedge/agent/images/
@@ -109,6 +134,7 @@ by_apt() {
   kill -9 "$(systemctl show -p MainPID --value kedge)"
   check 'apt: systemd starts it again after kill -9' soon 120 ready
   check 'apt: still the same container' [ "$before" = "$(container)" ]
+  modes
   check 'apt: purge' apt-get purge -y kedge
   unset KUBECONFIG
   rm -f /etc/apt/sources.list.d/kedge.list

@@ -34,7 +34,7 @@ const TCP_CLIENT = `
 const [host, port, count] = process.argv.slice(1);
 const ask = () => new Promise((resolve) => {
   let text = '';
-  const socket = require('node:net').connect({ host, port: Number(port), timeout: 700 });
+  const socket = require('node:net').connect({ host, port: Number(port), timeout: 3000 });
   socket.on('data', (data) => { text += data; });
   socket.on('error', (error) => resolve(error.code));
   socket.on('timeout', () => { socket.destroy(); resolve('TIMEOUT'); });
@@ -49,7 +49,7 @@ const udp = require('node:dgram').createSocket('udp4');
 let got;
 udp.on('message', (data) => got?.(String(data)));
 const ask = () => new Promise((resolve) => {
-  const timer = setTimeout(() => resolve('TIMEOUT'), 700);
+  const timer = setTimeout(() => resolve('TIMEOUT'), 3000);
   got = (text) => { clearTimeout(timer); resolve(text); };
   udp.send('x', Number(port), host);
 });

@@ -4,5 +4,5 @@ import { testInGuest } from '../../guest/tests.ts';
 
 testInGuest('Services by IPVS', join(import.meta.dirname, 'ipvs-child.ts'), {
   modules: IPVS_MODULES,
-  timeoutMs: 180_000,
+  timeoutMs: 280_000,
 });
