@@ -22,8 +22,8 @@ const DEPENDS = [
   'nftables',
   'runc | containerd.io',
 ];
-/** What the Service proxy needs for IPVS; without them it uses nftables. */
-const RECOMMENDS = ['ipset', 'iptables', 'ipvsadm'];
+/** D-Bus, to ask systemd for the cgroups of Pods, and what Services over IPVS need: without it they use nftables. */
+const RECOMMENDS = ['dbus', 'ipset', 'iptables', 'ipvsadm'];
 const SUGGESTS = ['kubectl', 'nfs-common', 'open-iscsi'];
 
 export interface PackageFacts {

@@ -7,6 +7,7 @@ import { pathsFor } from '../base/paths.ts';
 import { createCriClient } from '../cri/client.ts';
 import { exec } from '../host/exec.ts';
 import { mountsBelow, readMounts } from '../host/mounts.ts';
+import { stopSlices } from '../host/systemd-slices.ts';
 import { CGROUP_ROOT, killContainers, readBundles, removeIfEmpty, SHIM_SOCKETS, unmountBelow } from './bundles.ts';
 import { type ContainerdLayout, containerdLayout } from './containerd-layout.ts';
 import { findContainerd, stopContainerd } from './containerd-process.ts';
@@ -61,7 +62,7 @@ async function removeEverything(options: TeardownOptions): Promise<void> {
     killContainers(layout, { ids: new Set(bundles.keys()), everyShim: true }, clock),
   );
   for (const name of options.cgroups) {
-    await attempt(`stopping ${name}.slice`, () => stopSlice(name));
+    await attempt(`stopping ${name}.slice`, () => stopSystemdSlice(name));
     await attempt(`removing cgroup ${name}`, () => removeCgroupTrees(name));
   }
   const kubelet = pathsFor(options.dataDir).kubelet;
@@ -107,9 +108,8 @@ async function stopPods(layout: ContainerdLayout, clock: Clock, log: Logger): Pr
 }
 
 /** Where systemd makes the cgroups, they are slices, which it keeps when they are empty; those below go with it. */
-async function stopSlice(name: string): Promise<void> {
-  const isThere = existsSync('/run/systemd/system') && existsSync(join(CGROUP_ROOT, `${name}.slice`));
-  if (isThere) await exec(['systemctl', 'stop', `${name}.slice`]);
+async function stopSystemdSlice(name: string): Promise<void> {
+  if (existsSync('/run/systemd/system')) await stopSlices([`${name}.slice`]);
 }
 
 /** Removes the cgroup `name` and all below it in every hierarchy; one with processes stays. */

@@ -27,7 +27,7 @@ export interface CgroupWrite {
 }
 
 /** cpu.weight (1 to 10000) for cpu.shares (2 to 262144), by the linear scale runc uses. */
-function cpuWeight(shares: number): number {
+export function cpuWeight(shares: number): number {
   return 1 + Math.floor(((shares - 2) * 9999) / 262_142);
 }
 

@@ -7,7 +7,6 @@ import { logSource } from './container-log-source.ts';
 import { planGarbage } from './garbage.ts';
 import { credentialsFor, imageRepository } from './image-credentials.ts';
 import { nodeStatus } from './node-object.ts';
-import { systemdSlice } from './pod-cgroups.ts';
 import { podReferences } from './pod-references.ts';
 import { statusPatch } from './status-patch.ts';
 import { makeContainer, makeInstance, makePod, makeRuntime, makeSandbox } from './test-fixtures.ts';
@@ -138,14 +137,13 @@ test('what a Pod is made from', () => {
   ]);
 });
 
-test('cgroups in both versions and under systemd', () => {
+test('cgroups in both versions', () => {
   const settings = { cpuShares: 1024, cpuQuota: 50_000, memoryLimit: 1 << 20 };
   const text = (version: 1 | 2): string[] =>
     planCgroupWrites(version, settings).map(({ file, value }) => `${file}=${value}`);
   assert.deepEqual(text(1), ['cpu.shares=1024', 'cpu.cfs_quota_us=50000', 'memory.limit_in_bytes=1048576']);
   assert.deepEqual(text(2), ['cpu.weight=39', 'cpu.max=50000 100000', 'memory.max=1048576']);
   assert.deepEqual(planCgroupWrites(2, {}), []);
-  assert.equal(systemdSlice('/kubepods/burstable/podab-cd'), 'kubepods-burstable-podab_cd.slice');
 });
 
 test('the node says what it has and how it is', () => {

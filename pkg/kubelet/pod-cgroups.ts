@@ -1,6 +1,7 @@
 import type { Pod } from '../api/generated/core-v1.ts';
 import { CgroupTree, hasCode } from '../host/cgroup-tree.ts';
 import type { CgroupHost } from '../host/cgroups.ts';
+import { sliceName, startSlice, stopSlices } from '../host/systemd-slices.ts';
 import { podCgroup, podCgroupLimits, QOS_FOLDERS } from './cgroup-resources.ts';
 
 /** Pods that asked for nothing share what the others leave. */
@@ -18,12 +19,6 @@ export interface PodCgroups {
    * started when kedge or the runtime was killed.
    */
   remove(uid: string): Promise<void>;
-}
-
-/** `/kubepods/burstable/poduid-1` as systemd names it: `kubepods-burstable-poduid_1.slice`. */
-export function systemdSlice(path: string): string {
-  const parts = path.split('/').filter((part) => part !== '');
-  return `${parts.map((part) => part.replaceAll('-', '_')).join('-')}.slice`;
 }
 
 /** Directories made by the kubelet itself (the cgroupfs driver). */
@@ -56,13 +51,28 @@ function directCgroups(tree: CgroupTree, root: string): PodCgroups {
   };
 }
 
-/** systemd owns the tree: it makes a slice when the first container is put into it and drops it after the last. */
+/**
+ * Slices made by systemd, which owns the tree (the systemd driver). It would make them for the first container as well,
+ * but without the limits of the Pod, and it keeps them when they are empty.
+ */
 function systemdCgroups(root: string): PodCgroups {
+  const made = new Set<string>();
   return {
-    start: () => Promise.resolve(),
-    parentOf: (pod) => systemdSlice(podCgroup(root, pod)),
-    ensure: () => Promise.resolve(),
-    remove: () => Promise.resolve(),
+    async start() {
+      await startSlice(sliceName(root), {});
+      await startSlice(sliceName(`${root}/burstable`), {});
+      await startSlice(sliceName(`${root}/besteffort`), { cpuShares: BEST_EFFORT_SHARES });
+    },
+    parentOf: (pod) => sliceName(podCgroup(root, pod)),
+    async ensure(pod) {
+      if (made.has(pod.metadata.uid)) return;
+      await startSlice(sliceName(podCgroup(root, pod)), podCgroupLimits(pod));
+      made.add(pod.metadata.uid);
+    },
+    async remove(uid) {
+      made.delete(uid);
+      await stopSlices(QOS_FOLDERS.map((folder) => sliceName(`${root}${folder}/pod${uid}`)));
+    },
   };
 }
 

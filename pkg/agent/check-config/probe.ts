@@ -3,6 +3,7 @@ import { release } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { type CgroupHost, detectCgroups } from '../../host/cgroups.ts';
+import { DBUS_SOCKET } from '../../host/systemd-slices.ts';
 import { CAP_SYS_RESOURCE, hasCapability } from '../runtime-host.ts';
 import { type Need, type OptionState, parseKernelConfig } from './kernel-options.ts';
 
@@ -23,6 +24,7 @@ export interface MachineFindings {
   /** Undefined when the kernel does not tell how it was built. */
   readonly kernel: ReadonlyMap<string, OptionState> | undefined;
   readonly cgroups: CgroupHost;
+  readonly hasDbus: boolean;
   readonly hasSysResource: boolean;
   readonly hasSwap: boolean;
   /** As many watchers of files a user may have. */
@@ -48,6 +50,7 @@ const PROGRAMS: readonly (Omit<ProgramFinding, 'path'> & { readonly folders?: re
   { name: 'modprobe', need: 'recommended', use: 'kernel modules', package: 'kmod' },
   { name: 'conntrack', need: 'recommended', use: 'UDP Services whose Pods change', package: 'conntrack' },
   { name: 'ipvsadm', need: 'recommended', use: 'Services over IPVS', package: 'ipvsadm' },
+  { name: 'iptables', need: 'recommended', use: 'Services over IPVS', package: 'iptables' },
   { name: 'ipset', need: 'recommended', use: 'Services over IPVS', package: 'ipset' },
   { name: 'kubectl', need: 'recommended', use: 'kedge kubectl', package: 'kubectl' },
 ];
@@ -63,6 +66,7 @@ export function probeMachine(env: NodeJS.ProcessEnv): MachineFindings {
     kernelVersion: release(),
     kernel: readKernelConfig(),
     cgroups: detectCgroups(),
+    hasDbus: existsSync(DBUS_SOCKET),
     hasSysResource: hasCapability(readFileSync('/proc/self/status', 'utf8'), CAP_SYS_RESOURCE),
     hasSwap: readFileSync('/proc/swaps', 'utf8').trim().split('\n').length > 1,
     inotifyInstances: Number(readFileSync('/proc/sys/fs/inotify/max_user_instances', 'utf8')),

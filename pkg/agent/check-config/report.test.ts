@@ -10,6 +10,7 @@ const machine: MachineFindings = {
   kernelVersion: '6.1.0',
   kernel: complete,
   cgroups: { version: 2, controllers: new Set(['cpu', 'memory', 'pids']), driver: 'systemd' },
+  hasDbus: true,
   hasSysResource: true,
   hasSwap: false,
   inotifyInstances: 128,
@@ -45,10 +46,12 @@ test('what is recommended may be missing', () => {
     kernel: new Map([...complete].filter(([name]) => name !== 'DUMMY')),
     programs: [{ name: 'ipset', need: 'recommended', use: 'Services over IPVS', package: 'ipset', path: undefined }],
     hasSwap: true,
+    hasDbus: false,
   });
   assert.deepEqual(problems(sections), [
     'warn ipset: missing (Services over IPVS): apt install ipset',
     'warn swap: on: Pods are kept from it, and the memory they use is harder to tell',
+    'warn D-Bus: missing: the limits of whole Pods do not hold: apt install dbus',
     'warn CONFIG_DUMMY: missing (Services over IPVS)',
   ]);
   assert.ok(passes(sections));

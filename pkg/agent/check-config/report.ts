@@ -69,6 +69,10 @@ function system(machine: MachineFindings): Finding[] {
       text: machine.hasSwap ? 'on: Pods are kept from it, and the memory they use is harder to tell' : 'off',
     },
   ];
+  if (cgroups.driver === 'systemd' && !machine.hasDbus) {
+    const text = 'missing: the limits of whole Pods do not hold: apt install dbus';
+    findings.push({ what: 'D-Bus', result: 'warn', text });
+  }
   if (machine.inotifyInstances < LEAST_INOTIFY_INSTANCES) {
     const text = `${machine.inotifyInstances}: set fs.inotify.max_user_instances to ${LEAST_INOTIFY_INSTANCES} or more`;
     findings.push({ what: 'inotify instances', result: 'warn', text });
