@@ -17,9 +17,22 @@ export function runKubectl(args: readonly string[]): never {
   const program = findKubectl((process.env['PATH'] ?? '').split(':'), realpathSync(process.execPath));
   if (program === undefined)
     throw new OperatorError('kubectl is not installed: apt install kubectl, or kubernetes-client');
-  const env = { ...process.env, KUBECONFIG: process.env['KUBECONFIG'] || kubeconfig() };
+  const env = needsKubeconfig(args, process.env) ? { ...process.env, KUBECONFIG: kubeconfig() } : process.env;
   process.execve?.(program, ['kubectl', ...args], env);
   throw new Error('this Node.js cannot become another program');
+}
+
+/** What kubectl does without a cluster. */
+const ALONE = ['completion', 'help', 'kustomize', 'options', 'plugin'];
+
+/** Whether kubectl is to be told this machine's cluster: it is not when the user names one, or when it needs none. */
+export function needsKubeconfig(args: readonly string[], env: NodeJS.ProcessEnv): boolean {
+  // What stands behind "--" belongs to a program in a container.
+  const end = args.indexOf('--');
+  const own = end === -1 ? args : args.slice(0, end);
+  const isNamed = (env['KUBECONFIG'] ?? '') !== '' || own.some((arg) => /^--kubeconfig(=|$)/.test(arg));
+  const isAlone = ALONE.includes(own[0] ?? 'help') || own.some((arg) => /^(-h|--help|--client)$/.test(arg));
+  return !isNamed && !isAlone;
 }
 
 /** The first kubectl in `folders` that is not kedge itself by another name. */

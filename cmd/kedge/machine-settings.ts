@@ -1,5 +1,7 @@
 import { OperatorError } from '../../pkg/base/component.ts';
 import { createLogger, type Logger } from '../../pkg/base/log.ts';
+import { DEFAULT_CONFIG_FILE } from '../../pkg/base/paths.ts';
+import { readConfigFiles } from './config-file.ts';
 import { AGENT_FLAGS, type Flag, PLACE_FLAGS, SERVER_FLAGS } from './flags.ts';
 import { collectSettings } from './settings.ts';
 
@@ -19,6 +21,16 @@ export function machineSetting(
 ): string {
   const settings = collectSettings(ALL_FLAGS, { commandLine: given, env: process.env });
   return settings.get(name)?.values.at(-1) ?? '';
+}
+
+/** The data directory that a config file of this machine names; one that cannot be read names none. */
+export function configuredDataDir(file: string = DEFAULT_CONFIG_FILE): string | undefined {
+  try {
+    return readConfigFiles(file, false, ALL_FLAGS).get('data-dir')?.values.at(-1);
+  } catch (error) {
+    if (error instanceof OperatorError) return undefined;
+    throw error;
+  }
 }
 
 /** Throws OperatorError unless root runs this. */

@@ -13,7 +13,7 @@ import { restoreSnapshot } from '../../pkg/server/snapshot/restore.ts';
 import { listSnapshots } from '../../pkg/server/snapshot/snapshot-file.ts';
 import { SNAPSHOTS_PATH } from '../../pkg/server/snapshot/snapshot-routes.ts';
 import { addFlags } from './command-line.ts';
-import { MACHINE_FLAGS, machineSetting, needRoot, say, terminalLogger } from './machine-settings.ts';
+import { configuredDataDir, MACHINE_FLAGS, machineSetting, needRoot, say, terminalLogger } from './machine-settings.ts';
 
 /** `kedge snapshot save|list|delete|restore`, for either store; k3s's name `etcd-snapshot` is taken as well. */
 export function addSnapshotCommand(program: Command): void {
@@ -119,7 +119,7 @@ async function remove(names: readonly string[], dataDir: string): Promise<void> 
 }
 
 async function restore(file: string, dataDir: string): Promise<void> {
-  const running = (await findRunningKedges()).some((kedge) => kedge.dataDir === dataDir);
+  const running = (await findRunningKedges(configuredDataDir)).some((kedge) => kedge.dataDir === dataDir);
   if (running) throw new OperatorError('kedge runs: stop it first (`systemctl stop kedge`), then restore');
   const paths = pathsFor(dataDir);
   const found = await listSnapshots(paths.snapshots);

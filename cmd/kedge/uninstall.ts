@@ -7,7 +7,7 @@ import { CONFIG_DIR } from '../../pkg/base/paths.ts';
 import { ExecError, exec } from '../../pkg/host/exec.ts';
 import { addFlags } from './command-line.ts';
 import { killAll } from './killall.ts';
-import { MACHINE_FLAGS, needRoot, say } from './machine-settings.ts';
+import { configuredDataDir, MACHINE_FLAGS, needRoot, say } from './machine-settings.ts';
 
 /** `kedge uninstall`: leaves nothing of kedge on this machine: what runs, the services, the data, the executable. */
 export function addUninstallCommand(program: Command): void {
@@ -24,7 +24,7 @@ export function addUninstallCommand(program: Command): void {
       throw new OperatorError(`${process.execPath} belongs to the Debian package ${owner}: run \`apt purge ${owner}\``);
     }
     const dataDirs = await killAll(given);
-    for (const service of await findServices()) {
+    for (const service of await findServices(configuredDataDir)) {
       if (dataDirs.includes(service.dataDir)) await removeService(service);
     }
     for (const dataDir of dataDirs) {

@@ -31,13 +31,17 @@ test('processes that are a kedge, and the data directories they work in', () => 
     ['./kedge-linux-amd64 server -d /data', {}, '/data'],
     ['kedge server', { KEDGE_DATA_DIR: '/other' }, '/other'],
     ['/opt/bin/node /src/cmd/kedge/main.ts server', {}, '/var/lib/kedge'],
+    ['kedge server --config /etc/mine.yaml', {}, '/from/etc/mine.yaml'],
+    ['kedge agent', { KEDGE_CONFIG_FILE: '/etc/mine.yaml' }, '/from/etc/mine.yaml'],
+    ['kedge server -c /etc/mine.yaml -d /data', {}, '/data'],
     ['kedge kubectl get server', {}, undefined],
     ['kedge', {}, undefined],
     ['vi kedge server', {}, undefined],
     ['containerd --config /var/lib/kedge/x', {}, undefined],
     ['', {}, undefined],
   ];
+  const lookup = (file: string | undefined): string | undefined => (file === undefined ? undefined : `/from${file}`);
   for (const [args, environment, expected] of cases) {
-    assert.equal(kedgeDataDir(args.split(' '), environment), expected, args);
+    assert.equal(kedgeDataDir(args.split(' '), environment, lookup), expected, args);
   }
 });

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exec } from '../host/exec.ts';
-import { kedgeDataDir } from './running-kedge.ts';
+import { type ConfigLookup, kedgeDataDir } from './running-kedge.ts';
 
 /** A systemd service that runs kedge. */
 export interface KedgeService {
@@ -12,7 +12,7 @@ export interface KedgeService {
   /** The program it runs, and with which arguments. */
   readonly command: readonly string[];
   readonly environmentFiles: readonly string[];
-  /** Where its kedge works, as far as unit and environment tell. */
+  /** Where its kedge works. */
   readonly dataDir: string;
 }
 
@@ -21,7 +21,7 @@ const UNIT_DIRS = ['/etc/systemd/system', '/usr/lib/systemd/system', '/lib/syste
 const LOCAL_UNIT_DIR = '/etc/systemd/system';
 
 /** The services of this machine that run `kedge server` or `kedge agent`, whatever state they are in. */
-export async function findServices(): Promise<KedgeService[]> {
+export async function findServices(lookup: ConfigLookup): Promise<KedgeService[]> {
   const found = new Map<string, KedgeService>();
   const seen = new Set<string>();
   for (const dir of UNIT_DIRS) {
@@ -31,14 +31,14 @@ export async function findServices(): Promise<KedgeService[]> {
     seen.add(real);
     for (const name of (await readdir(dir)).sort()) {
       if (!/^kedge.*\.service$/.test(name) || found.has(name)) continue;
-      const service = await readService(name, join(dir, name));
+      const service = await readService(name, join(dir, name), lookup);
       if (service !== undefined) found.set(name, service);
     }
   }
   return [...found.values()];
 }
 
-async function readService(name: string, file: string): Promise<KedgeService | undefined> {
+async function readService(name: string, file: string, lookup: ConfigLookup): Promise<KedgeService | undefined> {
   let text: string;
   try {
     text = await readFile(file, 'utf8');
@@ -53,7 +53,7 @@ async function readService(name: string, file: string): Promise<KedgeService | u
   for (const path of environmentFiles) {
     if (existsSync(path)) Object.assign(environment, parseEnvironment(await readFile(path, 'utf8')));
   }
-  const dataDir = kedgeDataDir(command, environment);
+  const dataDir = kedgeDataDir(command, environment, lookup);
   return dataDir === undefined ? undefined : { name, file, command, environmentFiles, dataDir };
 }
 

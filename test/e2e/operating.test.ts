@@ -156,7 +156,7 @@ describe('operating', () => {
     assert.equal(result.code, 0, result.output);
     assert.match(result.output, /^Nothing of kedge runs any more/);
     assert.deepEqual(
-      (await findRunningKedges()).filter((found) => found.dataDir === dataDir),
+      (await findRunningKedges(() => undefined)).filter((found) => found.dataDir === dataDir),
       [],
     );
     for (const { pid } of await listProcesses()) {
