@@ -16,12 +16,13 @@ import { runMain, say, step } from './lib/report.ts';
 import { ensureSystemdGuest, type SystemdGuest } from './lib/systemd-guest.ts';
 
 const LOG = join(BUILD_DIR, 'guest', 'console.log');
+const SUMMARY = join(BUILD_DIR, 'guest', 'summary.txt');
 const TIMEOUT = 60 * 60_000;
 const MEMORY = '3G';
 
 /**
- * `npm run test:guest`: boots a Debian with systemd (QEMU, with cgroup v2 and IPVS) and installs, uses and removes kedge
- * there by apt and by install.sh; test/guest/systemd/install.sh is what is done. QEMU computes every instruction, which
+ * `npm run test:guest`: boots a Debian with systemd (QEMU, with cgroup v2 and IPVS) and installs, uses, reboots and
+ * removes kedge there by apt and by install.sh; test/guest/systemd/install.sh is what is done. QEMU computes every instruction, which
  * takes ten minutes and more: no part of `npm test`.
  */
 await runMain(async () => {
@@ -32,28 +33,17 @@ await runMain(async () => {
   const guest = await ensureSystemdGuest(await fillShare());
   const text = await step('booting Debian and installing kedge there', () => boot(guest));
   writeFileSync(LOG, text);
+  writeFileSync(SUMMARY, text.match(/^(ok|FAILED|info|journal) .*\n/gm)?.join('') ?? '');
   const failed = text.match(/^FAILED /gm)?.length ?? 0;
   const passed = text.match(/^ok /gm)?.length ?? 0;
   if (!/^end$/m.test(text)) throw new OperatorError(`the guest did not come to its end; its console is in ${LOG}`);
-  say(`${passed} passed, ${failed} failed; the guest's console is in ${LOG}`);
+  say(`${passed} passed, ${failed} failed; its steps are in ${SUMMARY}, its console is in ${LOG}`);
   return failed === 0 ? 0 : 1;
 });
 
 /** Runs the guest until it is switched off, or its time is up; resolves to what it wrote on its console. */
 function boot({ kernel, initrd, disk }: SystemdGuest): Promise<string> {
-  const machine = [
-    '-machine',
-    'q35,accel=tcg',
-    '-cpu',
-    'max',
-    '-smp',
-    '2',
-    '-m',
-    MEMORY,
-    '-display',
-    'none',
-    '-no-reboot',
-  ];
+  const machine = ['-machine', 'q35,accel=tcg', '-cpu', 'max', '-smp', '2', '-m', MEMORY, '-display', 'none'];
   const devices = ['-serial', 'stdio', '-drive', `file=${disk},format=raw,if=virtio,cache=unsafe`, '-nic', 'none'];
   const linux = [
     '-kernel',

@@ -34,6 +34,12 @@ const PACKAGES = [
 ];
 const DISK_SIZE = '6G';
 const FILES = join(ROOT, 'test', 'guest', 'systemd');
+const SCRIPTS = ['install.sh', 'steps.sh'];
+/** Units of the guest's own, each with the target that wants it. */
+const UNITS = [
+  ['guest-network.service', 'network-online.target'],
+  ['guest-test.service', 'multi-user.target'],
+] as const;
 
 /**
  * The parts of a guest that runs test/guest/systemd/install.sh when it has booted and shows `share` as /share. The small
@@ -92,18 +98,19 @@ async function ensureDebian(): Promise<string> {
 function settle(base: string, share: string): void {
   rmSync(join(base, 'share'), { recursive: true, force: true });
   cpSync(share, join(base, 'share'), { recursive: true });
-  copyFileSync(join(FILES, 'install.sh'), join(base, 'share', 'install.sh'));
+  for (const script of SCRIPTS) copyFileSync(join(FILES, script), join(base, 'share', script));
   writeFileSync(join(base, 'etc', 'hostname'), 'guest\n');
   writeFileSync(join(base, 'etc', 'hosts'), '127.0.0.1 localhost guest\n');
   writeFileSync(join(base, 'etc', 'fstab'), '');
   rmSync(join(base, 'etc', 'apt', 'sources.list'), { force: true });
   const units = join(base, 'etc', 'systemd', 'system');
-  copyFileSync(join(FILES, 'guest-test.service'), join(units, 'guest-test.service'));
-  const wants = join(units, 'multi-user.target.wants');
-  mkdirSync(wants, { recursive: true });
-  const link = join(wants, 'guest-test.service');
-  rmSync(link, { force: true });
-  symlinkSync('../guest-test.service', link);
+  for (const [unit, target] of UNITS) {
+    copyFileSync(join(FILES, unit), join(units, unit));
+    const wants = join(units, `${target}.wants`);
+    mkdirSync(wants, { recursive: true });
+    rmSync(join(wants, unit), { force: true });
+    symlinkSync(`../${unit}`, join(wants, unit));
+  }
 }
 
 /** What finds the disk: it needs two modules. */
