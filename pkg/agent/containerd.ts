@@ -7,18 +7,10 @@ import { type Component, OperatorError } from '../base/component.ts';
 import { errorText, type Logger } from '../base/log.ts';
 import { type CriClient, createCriClient } from '../cri/client.ts';
 import { hasGrpcCode } from '../grpc/error.ts';
+import { type DetachedProcess, fileSize, isRunning } from '../host/detached-process.ts';
 import { renderContainerdConfig, type Snapshotter } from './containerd-config.ts';
 import { type ContainerdLayout, containerdLayout, hashOf } from './containerd-layout.ts';
-import {
-  type ContainerdProcess,
-  fileSize,
-  findContainerd,
-  isRunning,
-  lastLogLines,
-  rotateLog,
-  spawnContainerd,
-  stopContainerd,
-} from './containerd-process.ts';
+import { findContainerd, lastLogLines, rotateLog, spawnContainerd, stopContainerd } from './containerd-process.ts';
 import { removeLostContainers } from './lost-containers.ts';
 import { detectRuntimeHost, detectSnapshotter, type RuntimeHost } from './runtime-host.ts';
 
@@ -62,7 +54,7 @@ export class Containerd implements Component {
   readonly #stopping = new AbortController();
   #client: CriClient | undefined;
   #runtime: ContainerdRuntime | undefined;
-  #process: ContainerdProcess | undefined;
+  #process: DetachedProcess | undefined;
   #watching: Promise<void> = Promise.resolve();
   #tidying: Promise<void> = Promise.resolve();
 
@@ -148,7 +140,7 @@ export class Containerd implements Component {
     const found = await findContainerd(this.layout);
     if (found === undefined) return false;
     const pid = found.pid;
-    if (found.configHash === configHash) {
+    if (found.mark === configHash) {
       try {
         await this.#waitUntilReady(ADOPT_TIMEOUT, signal, async () =>
           (await isRunning(found)) ? undefined : 'a signal',

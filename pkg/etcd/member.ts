@@ -4,19 +4,12 @@ import { type Cancel, type Clock, sleep } from '../base/clock.ts';
 import { type Component, OperatorError } from '../base/component.ts';
 import { errorText, type Logger } from '../base/log.ts';
 import { EtcdClient } from '../datastore/etcd/client.ts';
+import { type DetachedProcess, fileSize, isRunning } from '../host/detached-process.ts';
 import { type EtcdCertificates, ensureEtcdCertificates } from '../pki/etcd-certificates.ts';
 import { findEtcd } from './binary.ts';
 import { clientURL, ETCD_PORTS, type EtcdConfig, etcdLayout, peerURL } from './layout.ts';
 import { addLearner, type JoinOptions, type Member, memberName, promote, readPeers, writePeers } from './membership.ts';
-import {
-  type EtcdProcess,
-  fileSize,
-  findEtcdProcess,
-  isRunning,
-  lastLogLines,
-  spawnEtcd,
-  stopEtcd,
-} from './process.ts';
+import { findEtcdProcess, lastLogLines, spawnEtcd, stopEtcd } from './process.ts';
 
 /** How this server comes to its place: the first one, one more of a cluster, or what its data says. */
 export type MemberStart =
@@ -65,7 +58,7 @@ export class EtcdMember implements Component {
   #certificates: EtcdCertificates | undefined;
   #context: SecureContext | undefined;
   #memberName = '';
-  #process: EtcdProcess | undefined;
+  #process: DetachedProcess | undefined;
   #watching: Promise<void> = Promise.resolve();
   #cancelRenewal: Cancel = () => {};
 

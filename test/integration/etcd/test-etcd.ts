@@ -9,7 +9,8 @@ import { silentLogger } from '../../../pkg/base/log.ts';
 import { EtcdClient } from '../../../pkg/datastore/etcd/client.ts';
 import { type EtcdDatastore, openEtcdDatastore } from '../../../pkg/datastore/etcd/etcd-datastore.ts';
 import { clientURL, type EtcdConfig, etcdLayout, peerURL } from '../../../pkg/etcd/layout.ts';
-import { type EtcdProcess, spawnEtcd, stopEtcd } from '../../../pkg/etcd/process.ts';
+import { spawnEtcd, stopEtcd } from '../../../pkg/etcd/process.ts';
+import type { DetachedProcess } from '../../../pkg/host/detached-process.ts';
 import { type EtcdCertificates, ensureEtcdCertificates } from '../../../pkg/pki/etcd-certificates.ts';
 
 const ADDRESS = '127.0.0.1';
@@ -28,7 +29,7 @@ export class TestEtcd {
   readonly config: EtcdConfig;
   readonly #program: string;
   readonly #certificates: EtcdCertificates;
-  #process: EtcdProcess | undefined;
+  #process: DetachedProcess | undefined;
 
   private constructor(folder: string, config: EtcdConfig, program: string, certificates: EtcdCertificates) {
     this.folder = folder;
