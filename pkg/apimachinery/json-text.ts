@@ -7,6 +7,9 @@ import { jsonErrorText } from './json-error.ts';
 /** Deeper nesting is refused; no API object comes near, and walkers recurse. */
 export const MAX_DEPTH = 1000;
 
+/** What is said of deeper nesting, in the words of Go's decoder. */
+export const TOO_DEEP = 'exceeded max depth';
+
 export interface ParsedJson {
   readonly value: Json;
   /** `duplicate field "spec.replicas"`, in document order. */
@@ -37,7 +40,7 @@ export function assertDepth(value: Json): void {
 
 function countKeys(value: Json | undefined, depth: number): number {
   if (typeof value !== 'object' || value === null) return 0;
-  if (depth >= MAX_DEPTH) throw new SyntaxError('exceeded max depth');
+  if (depth >= MAX_DEPTH) throw new SyntaxError(TOO_DEEP);
   let count = 0;
   if (Array.isArray(value)) {
     for (const item of value) count += countKeys(item, depth + 1);

@@ -2,9 +2,10 @@
  * YAML as the API reads it: the dialect of sigs.k8s.io/yaml, that is YAML 1.1 scalars (`yes`, `off`, `0755`) without
  * timestamps and base-60 numbers, and keys that are always strings.
  */
+import { isUtf8 } from 'node:buffer';
 import { type Document, isAlias, isMap, isScalar, parseAllDocuments, stringify, type Tags, visit } from 'yaml';
 import type { Json } from '../api/schema.ts';
-import { assertDepth, parseJson } from './json-text.ts';
+import { assertDepth, parseJson, TOO_DEEP } from './json-text.ts';
 
 /** How often a document may refer to anchors in all, nested references multiplied: the guard against alias bombs. */
 const MAX_ALIASES = 100;
@@ -41,6 +42,12 @@ export function parseYamlDocuments(text: string): ParsedYaml[] {
   return documents.map(readDocument).filter(({ value }) => value !== null);
 }
 
+/** The one document of a request's body. Throws as parseYaml, and when the bytes are no UTF-8. */
+export function parseYamlBytes(bytes: Buffer): ParsedYaml {
+  if (!isUtf8(bytes)) throw new Error('yaml: invalid leading UTF-8 octet');
+  return parseYaml(bytes.toString('utf8'));
+}
+
 /** The one document of a text; null when it is empty. Throws as parseYamlDocuments, and when there are several. */
 export function parseYaml(text: string): ParsedYaml {
   const json = asJson(text);
@@ -58,8 +65,10 @@ function asJson(text: string): ParsedYaml | undefined {
     // Duplicate keys are told in the words of the YAML reader.
     return parsed.duplicates.length === 0 ? parsed : undefined;
   } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
+    if (!(error instanceof SyntaxError)) throw error;
+    // Reading it as YAML would take long to find the same.
+    if (error.message === TOO_DEEP) throw new Error(`yaml: ${TOO_DEEP}`);
+    return undefined;
   }
 }
 
@@ -67,7 +76,7 @@ function readDocument(document: Document.Parsed): ParsedYaml {
   const [error] = document.errors;
   if (error !== undefined) {
     // The library recurses, and reports an exhausted stack as it does any error.
-    if (error.code === 'RESOURCE_EXHAUSTION') throw new Error('yaml: exceeded max depth');
+    if (error.code === 'RESOURCE_EXHAUSTION') throw new Error(`yaml: ${TOO_DEEP}`);
     const [what = ''] = error.message.split('\n');
     throw new Error(`yaml: line ${error.linePos?.[0].line ?? 1}: ${what.replace(/ at line \d+, column \d+:?$/, '')}`);
   }

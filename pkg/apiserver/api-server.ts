@@ -27,6 +27,9 @@ export interface ApiServerOptions extends Omit<RouterOptions, 'signal'> {
 /** How long open requests may go on when the server stops. */
 const DRAIN_MS = 2_000;
 
+/** How long a connection stays open without requests, as upstream's. Shorter than clients keep theirs, requests would meet its end. */
+const IDLE_MS = 90_000;
+
 /** How long a refused upgrade's client has to take its answer and go. */
 const REFUSED_MS = 2_000;
 
@@ -63,6 +66,8 @@ export class ApiServer implements Component {
       allowHTTP1: true,
       settings: { maxConcurrentStreams: 250 },
     });
+    // The types leave out what allowHTTP1 adds.
+    Object.assign(server, { keepAliveTimeout: IDLE_MS });
     this.#server = server;
     server.on('request', (request, response) => {
       listener(request as never, response as never).catch((error: unknown) => {

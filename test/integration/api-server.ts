@@ -15,6 +15,10 @@ const START_TIMEOUT_MS = 60_000;
 export interface ApiServerParts {
   readonly controllers?: boolean;
   readonly scheduler?: boolean;
+  /** Further flags of `kedge server`. */
+  readonly flags?: readonly string[];
+  /** Flags of Node.js itself. */
+  readonly nodeFlags?: readonly string[];
 }
 
 export interface Answer {
@@ -35,13 +39,16 @@ export class ApiServerProcess {
   readonly folder: string;
   readonly url: string;
   readonly #flags: readonly string[];
+  readonly #nodeFlags: readonly string[];
   readonly #port: number;
   #process: ChildProcess;
   #agent: Agent | undefined;
   #log = '';
 
-  private constructor(folder: string, port: number, { controllers = false, scheduler = false }: ApiServerParts) {
+  private constructor(folder: string, port: number, parts: ApiServerParts) {
+    const { controllers = false, scheduler = false, flags = [], nodeFlags = [] } = parts;
     this.folder = folder;
+    this.#nodeFlags = nodeFlags;
     this.#port = port;
     this.url = `https://127.0.0.1:${port}`;
     this.#flags = [
@@ -56,13 +63,19 @@ export class ApiServerProcess {
       '--disable-agent',
       ...(scheduler ? [] : ['--disable-scheduler']),
       ...(controllers ? [] : ['--disable-controller-manager']),
+      ...flags,
     ];
     writeFileSync(join(folder, 'config.yaml'), '');
     this.#process = this.#launch();
   }
 
   #launch(): ChildProcess {
-    const child = spawn(process.execPath, [join(ROOT, 'cmd/kedge/main.ts'), 'server', ...this.#flags]);
+    const child = spawn(process.execPath, [
+      ...this.#nodeFlags,
+      join(ROOT, 'cmd/kedge/main.ts'),
+      'server',
+      ...this.#flags,
+    ]);
     this.#log = '';
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (chunk: Buffer) => {

@@ -1,6 +1,8 @@
 /** Validation of values against the OpenAPI schema of a custom resource, in the words of upstream's kube-openapi. */
+
 import type { JSONSchemaProps } from '../../api/generated/apiextensions-v1.ts';
 import type { Json, JsonObject } from '../../api/schema.ts';
+import { append } from '../append.ts';
 import { deepEqual } from '../deep-equal.ts';
 import { type FieldError, fieldError, Verbatim } from '../field-error.ts';
 import { goQuote } from '../go-quote.ts';
@@ -56,18 +58,18 @@ function alternatives(value: Json, props: JSONSchemaProps, path: string, old: Js
   const anyOf = judge(props.anyOf ?? []);
   if (anyOf.length > 0 && anyOf.every((found) => found.length > 0)) {
     refuse('validate at least one schema (anyOf)');
-    errors.push(...fewest(anyOf));
+    append(errors, fewest(anyOf));
   }
   const oneOf = judge(props.oneOf ?? []);
   const valid = oneOf.filter((found) => found.length === 0).length;
   if (oneOf.length > 0 && valid !== 1) {
     const how = valid === 0 ? 'Found none valid' : `Found ${valid} valid alternatives`;
     refuse(`validate one and only one schema (oneOf). ${how}`);
-    if (valid === 0) errors.push(...fewest(oneOf));
+    if (valid === 0) append(errors, fewest(oneOf));
   }
   const allOf = judge(props.allOf ?? []);
   const failed = allOf.filter((found) => found.length > 0);
-  errors.push(...failed.flat());
+  append(errors, failed.flat());
   if (failed.length > 0) {
     refuse(`validate all the schemas (allOf)${failed.length === allOf.length ? '. None validated' : ''}`);
   }
@@ -135,7 +137,7 @@ function listErrors(value: readonly Json[], props: JSONSchemaProps, path: string
   const before = correlate(props, old);
   if (items !== undefined) {
     value.forEach((item, index) => {
-      errors.push(...validateValue(item, items, `${path}[${index}]`, before(item)));
+      append(errors, validateValue(item, items, `${path}[${index}]`, before(item)));
     });
   }
   if (props.minItems !== undefined && value.length < props.minItems) {
@@ -169,7 +171,7 @@ function objectErrors(value: JsonObject, props: JSONSchemaProps, path: string, o
     if (item === undefined) continue;
     const schema = Object.hasOwn(properties, name) ? properties[name] : additional;
     if (schema === undefined || schema === true) continue;
-    errors.push(...validateValue(item, schema, at(name), before(name)));
+    append(errors, validateValue(item, schema, at(name), before(name)));
   }
   for (const name of props.required ?? []) {
     if (getKey(value, name) === undefined) errors.push(fieldError.required(at(name)));
@@ -201,7 +203,7 @@ export function validateLists(value: Json, props: JSONSchemaProps, path = ''): F
         errors.push(fieldError.duplicate(at, typeof identity === 'string' ? identity : new Verbatim(text)));
       }
       seen.add(text);
-      if (items !== undefined) errors.push(...validateLists(item, items, at));
+      if (items !== undefined) append(errors, validateLists(item, items, at));
     });
   } else if (isJsonObject(value)) {
     const additional = additionalOf(props);
@@ -210,7 +212,7 @@ export function validateLists(value: Json, props: JSONSchemaProps, path = ''): F
       const item = value[name];
       if (schema === undefined || item === undefined) continue;
       const at = props.properties?.[name] === undefined ? `${path}[${name}]` : path === '' ? name : `${path}.${name}`;
-      errors.push(...validateLists(item, schema, at));
+      append(errors, validateLists(item, schema, at));
     }
   }
   return errors;

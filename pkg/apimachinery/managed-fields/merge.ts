@@ -1,6 +1,8 @@
 /** Building the object that an applied configuration leads to: merging it in, and taking out what it let go. */
+
 import type { Json, JsonObject, ListSchema, Schema } from '../../api/schema.ts';
 import { anySchema } from '../../api/schema.ts';
+import { append } from '../append.ts';
 import { isJsonObject, setKey } from '../json.ts';
 import { type FieldSet, hasPath, isEmptySet, LEAF, type MutableFieldSet, makeNode, SELF } from './field-set.ts';
 import { childSchema, isAtomic, isVacant, itemElement, itemsByElement } from './typed.ts';
@@ -37,13 +39,13 @@ function mergeItems(live: readonly Json[], config: readonly Json[], schema: List
     for (let at = liveElements[next]; at !== undefined && at !== element; at = liveElements[++next]) {
       if (done.has(at)) continue;
       if (theirs.has(at)) break;
-      result.push(...(mine.get(at) ?? []));
+      append(result, mine.get(at) ?? []);
     }
     if (liveElements[next] === element) next++;
     result.push(mergeTyped(mine.get(element)?.[0], item, schema.items));
     done.add(element);
   }
-  for (const element of liveElements.slice(next)) if (!theirs.has(element)) result.push(...(mine.get(element) ?? []));
+  for (const element of liveElements.slice(next)) if (!theirs.has(element)) append(result, mine.get(element) ?? []);
   return result;
 }
 

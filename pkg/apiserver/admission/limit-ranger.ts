@@ -66,7 +66,7 @@ function setDefaults(pod: Pod, { spec }: LimitRange): void {
       notes.push(`${unsaid.sort().join(', ')} ${side.slice(0, -1)} for ${what} ${container.name}`);
     }
   };
-  for (const container of pod.spec.containers) fill(container, 'container');
+  for (const container of pod.spec.containers ?? []) fill(container, 'container');
   for (const container of pod.spec.initContainers ?? []) fill(container, 'init container');
   if (notes.length === 0) return;
   const note = `LimitRanger plugin set: ${notes.join('; ')}`;
@@ -76,7 +76,7 @@ function setDefaults(pod: Pod, { spec }: LimitRange): void {
 function podErrors(pod: Pod, item: LimitRangeItem): string[] {
   if (item.type === 'Pod') return boundErrors(item, podResources(pod, 'requests'), podResources(pod, 'limits'));
   if (item.type !== 'Container') return [];
-  return [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].flatMap(({ resources }) =>
+  return [...(pod.spec.containers ?? []), ...(pod.spec.initContainers ?? [])].flatMap(({ resources }) =>
     boundErrors(item, quantitiesOf(resources?.requests), quantitiesOf(resources?.limits)),
   );
 }

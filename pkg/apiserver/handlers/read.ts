@@ -61,6 +61,28 @@ export function sendObject(exchange: Exchange, descriptor: Descriptor, stored: S
   sendDocument(exchange, table, { code, mediaType });
 }
 
+/**
+ * Refuses, before a write is carried out, what could not be answered after it: upstream writes first and then answers
+ * with the same refusal.
+ */
+export function requireRepresentation(
+  exchange: Exchange,
+  descriptor: Descriptor,
+  of: 'object' | 'list',
+): Representation {
+  const representation = negotiate(exchange.request.headers.accept, descriptor.custom);
+  const { as } = representation;
+  if (as?.kind === 'Table') rowObject(exchange);
+  if (of === 'object' && as?.kind === 'PartialObjectMetadataList') throw isNoList(as, descriptor);
+  if (of === 'list' && as?.kind === 'PartialObjectMetadata') throw isList(as, descriptor);
+  return representation;
+}
+
+function isList(as: Transform, descriptor: Descriptor): StatusError {
+  const type = goTypeOf(descriptor, descriptor.listKind);
+  return statusErrors.notAcceptableTransform(`you requested ${as.kind}, but the requested object is a list (${type})`);
+}
+
 function isNoList(as: Transform, descriptor: Descriptor): StatusError {
   const type = goTypeOf(descriptor, descriptor.type.kind);
   return statusErrors.notAcceptableTransform(
@@ -122,8 +144,7 @@ export function sendList(exchange: Exchange, descriptor: Descriptor, page: Page,
     const items = objects.length === 0 ? null : objects.map((object) => partialMetadata(object, apiVersion));
     sendDocument(exchange, { kind, apiVersion, metadata, items }, { mediaType });
   } else {
-    const type = goTypeOf(descriptor, descriptor.listKind);
-    throw statusErrors.notAcceptableTransform(`you requested ${as.kind}, but the requested object is a list (${type})`);
+    throw isList(as, descriptor);
   }
 }
 

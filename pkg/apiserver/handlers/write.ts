@@ -1,6 +1,7 @@
 import type { JsonObject } from '../../api/schema.ts';
 import type { KubeObject } from '../../api/types.ts';
 import { apiVersionOf } from '../../api/types.ts';
+import { append } from '../../apimachinery/append.ts';
 import { DecodeError, strictDecodingText } from '../../apimachinery/decode.ts';
 import { fieldError } from '../../apimachinery/field-error.ts';
 import { goValueText } from '../../apimachinery/go-value.ts';
@@ -10,7 +11,7 @@ import { applyMergePatch } from '../../apimachinery/patch/merge-patch.ts';
 import { applyStrategicMergePatch } from '../../apimachinery/patch/strategic-merge.ts';
 import { isStatusReason, type StatusError, statusErrors } from '../../apimachinery/status-error.ts';
 import { formatTime } from '../../apimachinery/time.ts';
-import { parseYaml } from '../../apimachinery/yaml.ts';
+import { parseYamlBytes } from '../../apimachinery/yaml.ts';
 import type { Descriptor } from '../../registry/descriptor.ts';
 import type { ApiCore } from '../api-core.ts';
 import {
@@ -38,7 +39,7 @@ import type { WriteRequest } from '../operations/options.ts';
 import type { ResourceOperations, Target } from '../operations/resource-operations.ts';
 import { Selection } from '../storage/selection.ts';
 import { upstreamStorageKey } from '../storage/upstream-key.ts';
-import { readCollection, sendList, sendObject } from './read.ts';
+import { readCollection, requireRepresentation, sendList, sendObject } from './read.ts';
 
 /** The options every write shares, from the query and the request. */
 export function writeRequest(exchange: Exchange, options: WriteOptions): WriteRequest {
@@ -74,7 +75,7 @@ export async function handleCreate(
   operations: ResourceOperations,
 ): Promise<void> {
   const options = parseWriteOptions(exchange.query, 'CreateOptions');
-  negotiate(exchange.request.headers.accept, descriptor.custom);
+  requireRepresentation(exchange, descriptor, 'object');
   const body = await readBody(exchange.request);
   const object = decodeObject(exchange, descriptor, body, options.fieldValidation);
   checkNamespace(object, exchange, descriptor);
@@ -89,7 +90,7 @@ export async function handleUpdate(
   operations: ResourceOperations,
 ): Promise<void> {
   const options = parseWriteOptions(exchange.query, 'UpdateOptions');
-  negotiate(exchange.request.headers.accept, descriptor.custom);
+  requireRepresentation(exchange, descriptor, 'object');
   const target = targetOf(exchange, descriptor);
   const { name } = exchange.info;
   const body = await readBody(exchange.request);
@@ -167,7 +168,7 @@ export async function handlePatch(
   const type = PATCH_TYPES[mediaTypeOf(exchange.request)];
   if (type === undefined || (type === 'strategic' && descriptor.custom)) throw unsupportedPatch(descriptor);
   const options = parseWriteOptions(exchange.query, 'PatchOptions', type === 'apply' ? 'apply' : 'other');
-  negotiate(exchange.request.headers.accept, descriptor.custom);
+  requireRepresentation(exchange, descriptor, 'object');
   const body = await readBody(exchange.request);
   if (type === 'apply') {
     await handleApply(exchange, descriptor, operations, managedFields, body, options);
@@ -225,7 +226,7 @@ function patchedObject(
     const { value, strictErrors } = decodeFields(document, descriptor);
     if (strictErrors.length > 0) {
       if (validation === 'Strict') throw refuse(strictDecodingText(strictErrors));
-      if (validation === 'Warn') exchange.warnings.push(...strictErrors);
+      if (validation === 'Warn') append(exchange.warnings, strictErrors);
     }
     return completeObject(descriptor, value);
   } catch (error) {
@@ -284,9 +285,9 @@ export function appliedDocument(
   body: Buffer,
   validation: FieldValidation,
 ): JsonObject {
-  let parsed: ReturnType<typeof parseYaml>;
+  let parsed: ReturnType<typeof parseYamlBytes>;
   try {
-    parsed = parseYaml(body.toString('utf8'));
+    parsed = parseYamlBytes(body);
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
     throw statusErrors.badRequest(`error decoding YAML: error converting YAML to JSON: ${text}`);
@@ -306,7 +307,7 @@ export function appliedDocument(
   }
   if (duplicates.length > 0) {
     if (validation === 'Strict') throw statusErrors.badRequest(`error strict decoding YAML: ${duplicates.join(', ')}`);
-    if (validation === 'Warn') exchange.warnings.push(...duplicates);
+    if (validation === 'Warn') append(exchange.warnings, duplicates);
   }
   return value;
 }
@@ -322,7 +323,7 @@ export async function handleDelete(
   descriptor: Descriptor,
   operations: ResourceOperations,
 ): Promise<void> {
-  const { mediaType } = negotiate(exchange.request.headers.accept, descriptor.custom);
+  const { mediaType } = requireRepresentation(exchange, descriptor, 'object');
   const options = await deleteOptions(exchange);
   if (descriptor.deleteWarning !== undefined && options.propagationPolicy === undefined) {
     exchange.warnings.push(descriptor.deleteWarning);
@@ -345,7 +346,7 @@ export async function handleDeleteCollection(
   operations: ResourceOperations,
 ): Promise<void> {
   const listOptions = parseListOptions(exchange.query, false);
-  const representation = negotiate(exchange.request.headers.accept, descriptor.custom);
+  const representation = requireRepresentation(exchange, descriptor, 'list');
   const selection = Selection.parse(descriptor, listOptions.labelSelector, listOptions.fieldSelector);
   const options = await deleteOptions(exchange);
   const page = await readCollection(descriptor, exchange.info.namespace, selection, listOptions, operations);

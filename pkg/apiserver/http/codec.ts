@@ -2,6 +2,7 @@ import { schemaOf, typeNames } from '../../api/facts.ts';
 import type { Json, JsonObject } from '../../api/schema.ts';
 import type { KubeObject } from '../../api/types.ts';
 import { apiVersionOf } from '../../api/types.ts';
+import { append } from '../../apimachinery/append.ts';
 import { canonicalize } from '../../apimachinery/canonical.ts';
 import {
   cannotHandle,
@@ -18,7 +19,7 @@ import { parseJson } from '../../apimachinery/json-text.ts';
 import { decodeProtobuf, type Envelope, openEnvelope } from '../../apimachinery/protobuf/envelope.ts';
 import { WireError } from '../../apimachinery/protobuf/wire.ts';
 import { StatusError, statusErrors } from '../../apimachinery/status-error.ts';
-import { parseYaml } from '../../apimachinery/yaml.ts';
+import { parseYamlBytes } from '../../apimachinery/yaml.ts';
 import { type Descriptor, factsGroup } from '../../registry/descriptor.ts';
 import type { Exchange, Request } from './exchange.ts';
 import { JSON_TYPE, MEDIA_TYPES, PROTOBUF_TYPE, YAML_TYPE } from './negotiate.ts';
@@ -62,7 +63,7 @@ export function decodeDocument(
     }
   } else if (isYaml(mediaType)) {
     try {
-      parsed = parseYaml(body.toString('utf8'));
+      parsed = parseYamlBytes(body);
     } catch (error) {
       throw unrecognized(`${error instanceof Error ? error.message : String(error)} (${excerpt(body)})`);
     }
@@ -114,7 +115,7 @@ export function decodeDeleteOptions(exchange: Exchange, body: Buffer): JsonObjec
   let parsed: Json;
   try {
     if (mediaType === JSON_TYPE) parsed = parseJson(body.toString('utf8')).value;
-    else if (isYaml(mediaType)) parsed = parseYaml(body.toString('utf8')).value;
+    else if (isYaml(mediaType)) parsed = parseYamlBytes(body).value;
     else if (mediaType === PROTOBUF_TYPE) parsed = decodeProtobuf(openEnvelope(body), DELETE_OPTIONS);
     else throw statusErrors.unsupportedMediaType(MEDIA_TYPES);
   } catch (error) {
@@ -234,7 +235,7 @@ function report(
 ): void {
   if (errors.length === 0) return;
   if (validation === 'Warn') {
-    exchange.warnings.push(...errors);
+    append(exchange.warnings, errors);
     return;
   }
   const { kind, version } = descriptor.type;

@@ -1,6 +1,7 @@
 import type { OwnerReference } from '../../api/generated/meta-v1.ts';
 import type { Json } from '../../api/schema.ts';
 import type { KubeObject } from '../../api/types.ts';
+import { append } from '../../apimachinery/append.ts';
 import { semanticEqual } from '../../apimachinery/deep-equal.ts';
 import { type FieldError, fieldError, goStringSlice, Verbatim } from '../../apimachinery/field-error.ts';
 import { FieldPath } from '../../apimachinery/field-path.ts';
@@ -43,7 +44,9 @@ export function validateObjectMeta(descriptor: Descriptor, object: KubeObject): 
       }
     }
   }
-  errors.push(...validateMetadataMaps(object), ...validateFinalizers(object), ...validateManagedFields(object));
+  append(errors, validateMetadataMaps(object));
+  append(errors, validateFinalizers(object));
+  append(errors, validateManagedFields(object));
   return errors;
 }
 

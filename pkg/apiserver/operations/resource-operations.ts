@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { JsonObject } from '../../api/schema.ts';
 import type { KubeObject, ResourceType } from '../../api/types.ts';
 import { apiVersionOf } from '../../api/types.ts';
+import { append } from '../../apimachinery/append.ts';
 import { canonicalize } from '../../apimachinery/canonical.ts';
 import { semanticEqual } from '../../apimachinery/deep-equal.ts';
 import { fieldError, Verbatim } from '../../apimachinery/field-error.ts';
@@ -256,9 +257,10 @@ export class ResourceOperations {
     }
     const metadataErrors = validateObjectMetaUpdate(draft, live);
     const errors = [...metadataErrors, ...metadataErrors];
-    if (part?.type === 'part') errors.push(...(part.validate?.(draft, live) ?? []));
+    if (part?.type === 'part') append(errors, part.validate?.(draft, live) ?? []);
     else if (whole) {
-      errors.push(...(descriptor.validate?.(draft) ?? []), ...(descriptor.validateUpdate?.(draft, live) ?? []));
+      append(errors, descriptor.validate?.(draft) ?? []);
+      append(errors, descriptor.validateUpdate?.(draft, live) ?? []);
     }
     if (errors.length > 0) throw statusErrors.invalid(descriptor.type, live.metadata.name, errors);
     if (whole) for (const text of descriptor.warnings?.(draft, live) ?? []) request.warn(text);

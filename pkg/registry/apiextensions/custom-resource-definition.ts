@@ -34,7 +34,7 @@ export const customResourceDefinition = describe<CustomResourceDefinition>(custo
     if (service !== undefined) service.port ??= 443;
   },
   prepareForCreate(draft) {
-    const stored = draft.spec.versions.find(({ storage }) => storage);
+    const stored = (draft.spec.versions ?? []).find(({ storage }) => storage);
     draft.status = {
       acceptedNames: { plural: '', kind: '' },
       storedVersions: stored === undefined ? [] : [stored.name],
@@ -42,7 +42,7 @@ export const customResourceDefinition = describe<CustomResourceDefinition>(custo
   },
   prepareForUpdate(draft) {
     const stored = new Set(draft.status.storedVersions);
-    for (const { name, storage } of draft.spec.versions) if (storage) stored.add(name);
+    for (const { name, storage } of draft.spec.versions ?? []) if (storage) stored.add(name);
     draft.status = { ...draft.status, storedVersions: [...stored] };
   },
   prepareForDelete({ metadata }) {

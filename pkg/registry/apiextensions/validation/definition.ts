@@ -32,9 +32,9 @@ export function* validateDefinition(definition: CustomResourceDefinition): Findi
   }
   yield* validateGroup(spec.group);
   yield* oneOf(SPEC.child('scope'), spec.scope, ['Cluster', 'Namespaced']);
-  yield* validateVersions(spec.versions);
+  yield* validateVersions(spec.versions ?? []);
   yield* validateNames(spec.names);
-  yield* validateParts(spec.versions);
+  yield* validateParts(spec.versions ?? []);
   yield* validateConversion(spec.conversion);
   if (spec.preserveUnknownFields === true) {
     const text =
@@ -292,13 +292,14 @@ function* validateStoredVersions({ spec, status }: CustomResourceDefinition): Fi
   const stored = status.storedVersions ?? [];
   const value = new Verbatim(`[]string{${stored.map(goQuote).join(', ')}}`);
   if (stored.length === 0) yield fieldError.invalid(path, value, 'must have at least one stored version');
-  const names = spec.versions.map(({ name }) => name);
+  const versions = spec.versions ?? [];
+  const names = versions.map(({ name }) => name);
   for (const [index, name] of stored.entries()) {
     if (!names.includes(name)) {
       yield fieldError.invalid(path.index(index), name, 'missing from spec.versions; must appear in spec.versions');
     }
   }
-  for (const { name, storage } of spec.versions) {
+  for (const { name, storage } of versions) {
     if (storage && !stored.includes(name)) {
       yield fieldError.invalid(path, value, `must have the storage version ${name}`);
     }
