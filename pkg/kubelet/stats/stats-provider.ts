@@ -15,8 +15,8 @@ import { type NodeUsage, summaryOf } from './summary.ts';
 import { UsageRates } from './usage-rates.ts';
 
 export interface StatsProviderOptions {
-  readonly runtime: RuntimeService;
-  readonly images: ImageService;
+  readonly runtime: Pick<RuntimeService, 'listContainerStats' | 'listPodSandboxStats' | 'podSandboxStats'>;
+  readonly images: Pick<ImageService, 'imageFsInfo'>;
   readonly runtimeOf: (uid: string) => PodRuntimeStatus | undefined;
   readonly pods: () => readonly Pod[];
   readonly clock: Clock;
@@ -124,9 +124,11 @@ export class StatsProvider {
       } catch (error) {
         if (hasGrpcCode(error, 'UNIMPLEMENTED')) this.#containersOnly = true;
         else {
-          // Releases of containerd fail as a whole when one sandbox has ended, as that of a finished Job has.
+          // Releases of containerd fail as a whole when one sandbox has ended, as that of a finished Job has. Under
+          // systemd and cgroup v2 some fail for every sandbox, but know what its containers use.
           log.debug('no stats of all sandboxes', { error: errorText(error) });
-          return { sandboxes: await this.#sandboxesOneByOne(), containers: [] };
+          const [sandboxes, { stats }] = await Promise.all([this.#sandboxesOneByOne(), runtime.listContainerStats({})]);
+          return { sandboxes, containers: stats };
         }
       }
     }

@@ -1,13 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { systemClock } from '../../base/clock.ts';
+import { silentLogger } from '../../base/log.ts';
 import { decode, encode } from '../../cri/codec.ts';
 import type { Message, MessageInit } from '../../cri/types.ts';
+import { GrpcError } from '../../grpc/error.ts';
 import type { MachineUsage } from '../../host/usage.ts';
 import type { PodRuntimeStatus } from '../runtime-status.ts';
 import { makeContainer, makeInstance, makePod, makeSandbox } from '../test-fixtures.ts';
 import { cadvisorMetrics } from './cadvisor-metrics.ts';
 import { podUsages } from './pod-usage.ts';
 import { resourceMetrics } from './resource-metrics.ts';
+import { StatsProvider } from './stats-provider.ts';
 import { summaryOf } from './summary.ts';
 import { UsageRates } from './usage-rates.ts';
 
@@ -69,6 +73,28 @@ test('sandbox stats carry the containers, the Pod and its network', () => {
   assert.equal(usage?.cpu?.nanos, 2.5e9);
   assert.deepEqual(usage?.interfaces, [{ name: 'eth0', rxBytes: 7, rxErrors: 0, txBytes: 0, txErrors: 0 }]);
   assert.equal(usage?.containers.length, 1);
+});
+
+test('a runtime that fails for every sandbox is asked for containers', async () => {
+  const fail = () => Promise.reject(new GrpcError('UNKNOWN', 'RuntimeService/PodSandboxStats', 'no such cgroup'));
+  const provider = new StatsProvider({
+    runtime: {
+      listPodSandboxStats: fail,
+      podSandboxStats: fail,
+      listContainerStats: () => Promise.resolve({ stats: read({ stats: [containerStats('app-1', 2e9, 20)] }) }),
+    },
+    images: { imageFsInfo: () => Promise.resolve({ imageFilesystems: [], containerFilesystems: [] }) },
+    runtimeOf: () => status,
+    pods: () => [pod],
+    clock: systemClock,
+    log: silentLogger,
+    nodeName: 'vm',
+    root: '/',
+  });
+  const text = await provider.resourceMetrics();
+  const labels = 'container="app",namespace="default",pod="web"';
+  assert.ok(text.includes(`container_cpu_usage_seconds_total{${labels}} 2 ${AT}`), text);
+  assert.ok(text.includes(`pod_memory_working_set_bytes{namespace="default",pod="web"} 20 ${AT}`), text);
 });
 
 test('Pods without a live sandbox use nothing', () => {
