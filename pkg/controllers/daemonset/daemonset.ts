@@ -4,23 +4,17 @@ import type { Node, Pod } from '../../api/generated/core-v1.ts';
 import { controllerRevisions, daemonSets, nodes, pods } from '../../api/resources.ts';
 import { deepEqual } from '../../apimachinery/deep-equal.ts';
 import { labelMatcher } from '../../apimachinery/labels.ts';
-import { controllerOf, isBeingDeleted, objectKey, splitKey } from '../../apimachinery/object-meta.ts';
+import { isBeingDeleted, objectKey, splitKey } from '../../apimachinery/object-meta.ts';
 import { referenceTo } from '../../apimachinery/object-reference.ts';
 import { isNamespaceTerminating, isStatusReason } from '../../apimachinery/status-error.ts';
 import type { Component } from '../../base/component.ts';
 import type { InformerEvent } from '../../client/informer.ts';
 import { claim } from '../claim.ts';
-import {
-  type ControllerContext,
-  controllerKey,
-  createController,
-  type KeyQueue,
-  watch,
-  watchOwn,
-} from '../controller.ts';
+import { type ControllerContext, createController, type KeyQueue, watch, watchOwn } from '../controller.ts';
 import { forgottenRevisions, planHistory, RevisionCollision, RevisionControl, templateData } from '../history.ts';
 import { createPod, deletePod } from '../pod-control.ts';
 import { slowStartBatch } from '../slow-start.ts';
+import { watchOwned } from '../watch-owned.ts';
 import { daemonPod, placementOf, REVISION_HASH } from './daemon-pod.ts';
 import { FailedPodBackoff } from './failed-pod-backoff.ts';
 import { type DaemonSetPlan, planDaemonSet } from './plan.ts';
@@ -36,21 +30,6 @@ export function createDaemonSetController(context: ControllerContext): Component
   const revisionInformer = client.informer(controllerRevisions);
   const history = new RevisionControl(client, daemonSets);
   const backoff = new FailedPodBackoff(clock);
-
-  /** Tells the owner of a Pod or a revision, now and before the change, or those that would adopt it. */
-  function onOwned(event: InformerEvent<Pod> | InformerEvent<ControllerRevision>, queue: KeyQueue): void {
-    const { object } = event;
-    const key = controllerKey(object, daemonSets);
-    if (event.type === 'modified') {
-      const before = controllerKey(event.old, daemonSets);
-      if (before !== undefined && before !== key) queue.add(before);
-    }
-    if (key !== undefined) queue.add(key);
-    if (event.type === 'deleted' || isBeingDeleted(object) || controllerOf(object) !== undefined) return;
-    for (const set of setInformer.list(object.metadata.namespace)) {
-      if (labelMatcher(set.spec.selector).matches(object.metadata.labels)) queue.add(objectKey(set));
-    }
-  }
 
   function onNode(event: InformerEvent<Node>, queue: KeyQueue): void {
     if (event.type === 'modified' && !mattersToDaemons(event.old, event.object)) return;
@@ -156,14 +135,19 @@ export function createDaemonSetController(context: ControllerContext): Component
     return plan.again;
   }
 
+  const owners = {
+    type: daemonSets,
+    informer: setInformer,
+    selector: ({ spec }: DaemonSet) => labelMatcher(spec.selector),
+  };
   return createController(
     {
       name: 'daemonset-controller',
       workers: WORKERS,
       watches: [
         watchOwn(setInformer),
-        watch(revisionInformer, onOwned),
-        watch(podInformer, onOwned),
+        watchOwned(revisionInformer, owners),
+        watchOwned(podInformer, owners),
         watch(nodeInformer, onNode),
       ],
       reconcile,

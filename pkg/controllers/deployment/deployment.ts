@@ -4,13 +4,12 @@ import { deployments, pods, replicaSets } from '../../api/resources.ts';
 import type { Input } from '../../api/types.ts';
 import { deepEqual } from '../../apimachinery/deep-equal.ts';
 import { labelMatcher } from '../../apimachinery/labels.ts';
-import { controllerOf, isControlledBy, objectKey, splitKey } from '../../apimachinery/object-meta.ts';
+import { controllerOf, isControlledBy, splitKey } from '../../apimachinery/object-meta.ts';
 import { type ObjectRef, referenceTo } from '../../apimachinery/object-reference.ts';
 import { isNamespaceTerminating, isStatusReason } from '../../apimachinery/status-error.ts';
 import { formatTime } from '../../apimachinery/time.ts';
 import type { Component } from '../../base/component.ts';
 import { errorText } from '../../base/log.ts';
-import type { InformerEvent } from '../../client/informer.ts';
 import { claim } from '../claim.ts';
 import {
   type ControllerContext,
@@ -20,6 +19,7 @@ import {
   watch,
   watchOwn,
 } from '../controller.ts';
+import { watchOwned } from '../watch-owned.ts';
 import { type Draft, hasTemplateOf } from './draft.ts';
 import { planDeployment } from './plan.ts';
 import { REVISION } from './revisions.ts';
@@ -32,23 +32,6 @@ export function createDeploymentController(context: ControllerContext): Componen
   const deploymentInformer = client.informer(deployments);
   const setInformer = client.informer(replicaSets);
   const podInformer = client.informer(pods);
-
-  function onReplicaSet(event: InformerEvent<ReplicaSet>, queue: KeyQueue): void {
-    const set = event.object;
-    const key = controllerKey(set, deployments);
-    if (event.type === 'modified') {
-      const before = controllerKey(event.old, deployments);
-      if (before !== undefined && before !== key) queue.add(before);
-    }
-    if (key !== undefined) {
-      queue.add(key);
-      return;
-    }
-    if (event.type === 'deleted' || controllerOf(set) !== undefined) return;
-    for (const deployment of deploymentInformer.list(set.metadata.namespace)) {
-      if (labelMatcher(deployment.spec.selector).matches(set.metadata.labels)) queue.add(objectKey(deployment));
-    }
-  }
 
   /** Recreate waits for the last old Pod to go. */
   function onPodDeleted(pod: Parameters<typeof controllerOf>[0], queue: KeyQueue): void {
@@ -164,7 +147,11 @@ export function createDeploymentController(context: ControllerContext): Componen
       workers: WORKERS,
       watches: [
         watchOwn(deploymentInformer),
-        watch(setInformer, onReplicaSet),
+        watchOwned(setInformer, {
+          type: deployments,
+          informer: deploymentInformer,
+          selector: ({ spec }) => labelMatcher(spec.selector),
+        }),
         watch(podInformer, (event, queue) => {
           if (event.type === 'deleted') onPodDeleted(event.object, queue);
         }),

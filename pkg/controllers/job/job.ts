@@ -20,6 +20,7 @@ import {
 } from '../controller.ts';
 import { createPod, deletePod } from '../pod-control.ts';
 import { slowStartBatch } from '../slow-start.ts';
+import { watchOwned } from '../watch-owned.ts';
 import { type Account, accountFor, type Outcome, settle } from './account.ts';
 import { type BackoffRecord, NO_FAILURES } from './backoff.ts';
 import { isJobFinished, isManagedElsewhere, isTracked, TRACKING_FINALIZER, type Verdict } from './job-facts.ts';
@@ -38,25 +39,10 @@ export function createJobController(context: ControllerContext): Component {
   const podInformer = client.informer(pods);
   const backoffs = new Map<string, BackoffRecord>();
 
-  function onPod(event: InformerEvent<Pod>, queue: KeyQueue): void {
-    const pod = event.object;
-    const key = controllerKey(pod, jobs);
-    if (event.type === 'modified') {
-      const before = controllerKey(event.old, jobs);
-      if (before !== undefined && before !== key) queue.add(before);
-    }
-    if (key !== undefined) {
-      if (event.type === 'added') queue.add(key);
-      else queue.addAfter(key, BATCH_MS);
-      return;
-    }
-    if (event.type === 'deleted' || controllerOf(pod) !== undefined) return;
-    if (isTracked(pod)) queue.add(`${ORPHAN}${objectKey(pod)}`);
-    if (isBeingDeleted(pod)) return;
-    if (event.type === 'modified' && deepEqual(event.old.metadata.labels, pod.metadata.labels)) return;
-    for (const job of jobInformer.list(pod.metadata.namespace)) {
-      if (labelMatcher(job.spec.selector).matches(pod.metadata.labels)) queue.add(objectKey(job));
-    }
+  /** A Pod that nobody controls keeps no finalizer. */
+  function onOrphan({ type, object }: InformerEvent<Pod>, queue: KeyQueue): void {
+    if (type === 'deleted' || controllerOf(object) !== undefined || !isTracked(object)) return;
+    queue.add(`${ORPHAN}${objectKey(object)}`);
   }
 
   /** Takes the tracking finalizer off; a Pod that is gone already has none. */
@@ -194,7 +180,16 @@ export function createJobController(context: ControllerContext): Component {
     {
       name: 'job-controller',
       workers: WORKERS,
-      watches: [watchOwn(jobInformer), watch(podInformer, onPod)],
+      watches: [
+        watchOwn(jobInformer),
+        watchOwned(podInformer, {
+          type: jobs,
+          informer: jobInformer,
+          selector: ({ spec }) => labelMatcher(spec.selector),
+          tell: ({ type }, key, queue) => (type === 'added' ? queue.add(key) : queue.addAfter(key, BATCH_MS)),
+        }),
+        watch(podInformer, onOrphan),
+      ],
       reconcile,
     },
     context,

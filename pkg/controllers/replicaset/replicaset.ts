@@ -5,23 +5,17 @@ import { pods, replicaSets, replicationControllers } from '../../api/resources.t
 import type { ResourceType } from '../../api/types.ts';
 import { deepEqual } from '../../apimachinery/deep-equal.ts';
 import { type LabelMatcher, labelMapMatcher, labelMatcher, noLabel } from '../../apimachinery/labels.ts';
-import { controllerOf, isBeingDeleted, objectKey, splitKey } from '../../apimachinery/object-meta.ts';
+import { controllerOf, isBeingDeleted, splitKey } from '../../apimachinery/object-meta.ts';
 import { isNamespaceTerminating, isStatusReason } from '../../apimachinery/status-error.ts';
 import type { Component } from '../../base/component.ts';
 import type { Informer, InformerEvent } from '../../client/informer.ts';
 import { claim } from '../claim.ts';
-import {
-  type ControllerContext,
-  controllerKey,
-  createController,
-  type KeyQueue,
-  watch,
-  watchOwn,
-} from '../controller.ts';
+import { type ControllerContext, createController, type KeyQueue, watchOwn } from '../controller.ts';
 import { Expectations } from '../expectations.ts';
 import { createPod, deletePod, podFromTemplate } from '../pod-control.ts';
 import { isPodActive, isPodTerminating } from '../pod-state.ts';
 import { slowStartBatch } from '../slow-start.ts';
+import { watchOwned } from '../watch-owned.ts';
 import { podsToDelete } from './deletion-rank.ts';
 import { replicaSetStatus } from './status.ts';
 
@@ -64,31 +58,11 @@ function createReplicaController<T extends ReplicaOwner>(context: ControllerCont
   const podInformer = client.informer(pods);
   const expectations = new Expectations(clock);
 
-  /** The keys of those that would adopt `pod`. */
-  function matching(pod: Pod): string[] {
-    return owners
-      .list(pod.metadata.namespace)
-      .filter((owner) => kind.selector(owner).matches(pod.metadata.labels))
-      .map(objectKey);
-  }
-
-  function onPod(event: InformerEvent<Pod>, queue: KeyQueue): void {
-    const pod = event.object;
-    const key = controllerKey(pod, kind.type);
-    if (event.type === 'modified') {
-      const before = controllerKey(event.old, kind.type);
-      if (before !== undefined && before !== key) queue.add(before);
-    }
-    if (key !== undefined) {
-      if (event.type === 'added') expectations.creationObserved(key);
-      // A Pod on its way out counts as deleted: its replacement need not wait until it has ended.
-      if (event.type === 'deleted' || isBeingDeleted(pod)) expectations.deletionObserved(key, pod.metadata.uid);
-      queue.add(key);
-      return;
-    }
-    if (event.type === 'deleted' || isBeingDeleted(pod) || controllerOf(pod) !== undefined) return;
-    if (event.type === 'modified' && !adoptable(event.old, pod)) return;
-    for (const owner of matching(pod)) queue.add(owner);
+  function onOwnPod({ type, object }: InformerEvent<Pod>, key: string, queue: KeyQueue): void {
+    if (type === 'added') expectations.creationObserved(key);
+    // A Pod on its way out counts as deleted: its replacement need not wait until it has ended.
+    if (type === 'deleted' || isBeingDeleted(object)) expectations.deletionObserved(key, object.metadata.uid);
+    queue.add(key);
   }
 
   /** Creates and deletes Pods towards the wanted number; resolves to the failure, if there was one. */
@@ -184,14 +158,12 @@ function createReplicaController<T extends ReplicaOwner>(context: ControllerCont
     {
       name: kind.name,
       workers: WORKERS,
-      watches: [watchOwn(owners), watch(podInformer, onPod)],
+      watches: [
+        watchOwn(owners),
+        watchOwned(podInformer, { type: kind.type, informer: owners, selector: kind.selector, tell: onOwnPod }),
+      ],
       reconcile,
     },
     context,
   );
-}
-
-/** Whether a change may have made an orphan worth adopting. */
-function adoptable(old: Pod, pod: Pod): boolean {
-  return controllerOf(old) !== undefined || !deepEqual(old.metadata.labels, pod.metadata.labels);
 }

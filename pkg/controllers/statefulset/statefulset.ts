@@ -4,19 +4,11 @@ import type { Pod, PodTemplateSpec } from '../../api/generated/core-v1.ts';
 import { controllerRevisions, persistentVolumeClaims, pods, statefulSets } from '../../api/resources.ts';
 import { deepEqual } from '../../apimachinery/deep-equal.ts';
 import { labelMatcher } from '../../apimachinery/labels.ts';
-import { controllerOf, isBeingDeleted, objectKey, splitKey } from '../../apimachinery/object-meta.ts';
+import { isBeingDeleted, splitKey } from '../../apimachinery/object-meta.ts';
 import { referenceTo } from '../../apimachinery/object-reference.ts';
 import type { Component } from '../../base/component.ts';
-import type { InformerEvent } from '../../client/informer.ts';
 import { claim } from '../claim.ts';
-import {
-  type ControllerContext,
-  controllerKey,
-  createController,
-  type KeyQueue,
-  watch,
-  watchOwn,
-} from '../controller.ts';
+import { type ControllerContext, controllerKey, createController, watch, watchOwn } from '../controller.ts';
 import {
   forgottenRevisions,
   planHistory,
@@ -25,6 +17,7 @@ import {
   templateData,
   templateOf,
 } from '../history.ts';
+import { watchOwned } from '../watch-owned.ts';
 import { ordinalOf, REVISION_LABEL } from './identity.ts';
 import { planStatefulSet, type StatefulSetPlan } from './plan.ts';
 import { StatefulPodWriter } from './pod-writer.ts';
@@ -47,20 +40,6 @@ export function createStatefulSetController(context: ControllerContext): Compone
   const revisionInformer = client.informer(controllerRevisions);
   const history = new RevisionControl(client, statefulSets);
   const writer = new StatefulPodWriter(context);
-
-  function onPod(event: InformerEvent<Pod>, queue: KeyQueue): void {
-    const pod = event.object;
-    const key = controllerKey(pod, statefulSets);
-    if (event.type === 'modified') {
-      const before = controllerKey(event.old, statefulSets);
-      if (before !== undefined && before !== key) queue.add(before);
-    }
-    if (key !== undefined) queue.add(key);
-    if (event.type === 'deleted' || isBeingDeleted(pod) || controllerOf(pod) !== undefined) return;
-    for (const set of setInformer.list(pod.metadata.namespace)) {
-      if (labelMatcher(set.spec.selector).matches(pod.metadata.labels)) queue.add(objectKey(set));
-    }
-  }
 
   async function ensureRevisions(set: StatefulSet): Promise<Revisions> {
     const data = templateData(set.spec.template);
@@ -150,7 +129,11 @@ export function createStatefulSetController(context: ControllerContext): Compone
       workers: WORKERS,
       watches: [
         watchOwn(setInformer),
-        watch(podInformer, onPod),
+        watchOwned(podInformer, {
+          type: statefulSets,
+          informer: setInformer,
+          selector: ({ spec }) => labelMatcher(spec.selector),
+        }),
         // Only looked at, with what the sets and their Pods bring about.
         watch(claimInformer, () => {}),
         watch(revisionInformer, ({ object }, queue) => {
