@@ -158,6 +158,12 @@ test('every bad value is refused in one line that names who gave it', () => {
     ['node-label', 'k=bad value', /has a bad value/],
     ['node-taint', 'k=v:Never', /effect of NoSchedule, PreferNoSchedule, NoExecute/],
     ['node-ip', 'fe80::1%eth0', /is not an IP address/],
+    [
+      'node-ip',
+      '10.42.3.4',
+      /^--node-ip: 10.42.3.4 lies inside --cluster-cidr 10.42.0.0\/16, .*; give another --cluster-cidr/,
+    ],
+    ['advertise-address', '10.43.0.9', /lies inside --service-cidr 10.43.0.0\/16/],
     ['resolv-conf', '/nonexistent', /is no file/],
     ['container-runtime-endpoint', 'tcp://1.2.3.4', /is not a socket/],
     ['pause-image', '', /is empty/],

@@ -146,6 +146,16 @@ function checkNetwork(values: ServerValues, settings: Settings): void {
       `${originOf(settings, 'cluster-cidr')}: ${formatCIDR(clusterCIDR)} overlaps the service CIDR ${formatCIDR(serviceCIDR)}; give two blocks apart`,
     );
   }
+  const blocks = { 'cluster-cidr': clusterCIDR, 'service-cidr': serviceCIDR } as const;
+  for (const flag of ['node-ip', 'advertise-address'] as const) {
+    const address = parseAddress(values[flag] ?? '');
+    for (const [block, cidr] of Object.entries(blocks)) {
+      if (address === undefined || !containsAddress(cidr, address)) continue;
+      throw new OperatorError(
+        `${originOf(settings, flag)}: ${values[flag]} lies inside --${block} ${formatCIDR(cidr)}, whose addresses are Pods' and Services' alone; give another --${block}`,
+      );
+    }
+  }
   const { first, last } = values['service-node-port-range'];
   const taken = [values['https-listen-port'], PORTS.kubelet].find((port) => port >= first && port <= last);
   if (taken !== undefined) {

@@ -4,10 +4,11 @@ import { findServices, removeService } from '../../pkg/agent/services.ts';
 import { installedPrograms, removeData, removePodLogs } from '../../pkg/agent/uninstall.ts';
 import { OperatorError } from '../../pkg/base/component.ts';
 import { CONFIG_DIR } from '../../pkg/base/paths.ts';
+import { checkDataDirectory } from '../../pkg/host/data-directory.ts';
 import { ExecError, exec } from '../../pkg/host/exec.ts';
 import { addFlags } from './command-line.ts';
 import { killAll } from './killall.ts';
-import { configuredDataDir, MACHINE_FLAGS, needRoot, say } from './machine-settings.ts';
+import { configuredDataDir, MACHINE_FLAGS, machineSetting, needRoot, say } from './machine-settings.ts';
 
 /** `kedge uninstall`: leaves nothing of kedge on this machine: what runs, the services, the data, the executable. */
 export function addUninstallCommand(program: Command): void {
@@ -23,6 +24,8 @@ export function addUninstallCommand(program: Command): void {
     if (owner !== undefined) {
       throw new OperatorError(`${process.execPath} belongs to the Debian package ${owner}: run \`apt purge ${owner}\``);
     }
+    // Before anything is ended: what is deleted has to be kedge's.
+    await checkDataDirectory(machineSetting('data-dir', given));
     const dataDirs = await killAll(given);
     for (const service of await findServices(configuredDataDir)) {
       if (dataDirs.includes(service.dataDir)) await removeService(service);

@@ -3,6 +3,7 @@ import type { Supervisor } from '../base/component.ts';
 import { errorText, type Logger } from '../base/log.ts';
 import { pathsFor } from '../base/paths.ts';
 import { createHttpClient } from '../client/http/http-client.ts';
+import { checkDataDirectory, claimDataDirectory } from '../host/data-directory.ts';
 import { exec } from '../host/exec.ts';
 import { detectNodeAddress } from '../host/node-address.ts';
 import type { KubeletTls } from '../kubelet/server.ts';
@@ -19,6 +20,7 @@ import { USER_AGENT } from './user-agent.ts';
 /** Runs a node of a cluster until it is asked to end. Throws OperatorError when it cannot start. */
 export async function runAgent(config: AgentConfig): Promise<void> {
   requireRoot('kedge agent');
+  await checkDataDirectory(config.dataDir);
   await nodePreflight(config.node);
   const log = processLog(config.debug);
   await runParts('kedge agent', log, (supervisor) => startAgent(config, supervisor, log));
@@ -33,6 +35,7 @@ async function startAgent(config: AgentConfig, supervisor: Supervisor, log: Logg
   const { signal } = supervisor;
   const joined = await joinCluster({ paths, server, token, nodeName: node.name, addresses, clock, log }, signal);
   const { certificates, membership } = joined;
+  await claimDataDirectory(config.dataDir);
   const { cluster, serverCA, servers } = membership;
   await refuseOverlap({ clusterCIDRs: [cluster.clusterCIDR], serviceCIDRs: [cluster.serviceCIDR] }, exec);
   const credentials = (): { cert: string; key: string } | Record<string, never> => {

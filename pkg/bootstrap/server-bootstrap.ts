@@ -74,6 +74,6 @@ export function checkCritical(
   if (different.length === 0) return;
   const list = different.map(([flag, value]) => `--${flag} is ${own[flag]} here but ${value} there`).join(', ');
   throw new OperatorError(
-    `this server is set otherwise than ${server}: ${list}; give all servers of a cluster the same values`,
+    `this server is set otherwise than ${server}: ${list}; give all servers of a cluster the same values (to change them, stop all servers first)`,
   );
 }

@@ -15,6 +15,10 @@ export interface EtcdLayout {
   readonly root: string;
   /** etcd's own data. */
   readonly data: string;
+  /** Its write-ahead log, without which there is no member. */
+  readonly wal: string;
+  /** There as soon as this member has had a place in a cluster: from then on its data has to be there as well. */
+  readonly started: string;
   readonly config: string;
   /** Name of this member, made once: `<node>-<8 hex digits>`. */
   readonly name: string;
@@ -30,6 +34,8 @@ export function etcdLayout(root: string): EtcdLayout {
   return {
     root,
     data: join(root, 'member-data'),
+    wal: join(root, 'member-data', 'member', 'wal'),
+    started: join(root, 'started'),
     config: join(root, 'config.json'),
     name: join(root, 'name'),
     peers: join(root, 'peers.json'),

@@ -1,5 +1,6 @@
-import { mkdir, rename, stat } from 'node:fs/promises';
+import { mkdir, readdir, rename } from 'node:fs/promises';
 import { createSecureContext, type SecureContext } from 'node:tls';
+import { writeFileAtomic } from '../base/atomic-file.ts';
 import { type Cancel, type Clock, sleep } from '../base/clock.ts';
 import { type Component, OperatorError } from '../base/component.ts';
 import { errorText, type Logger } from '../base/log.ts';
@@ -7,9 +8,10 @@ import { EtcdClient } from '../datastore/etcd/client.ts';
 import { type DetachedProcess, fileSize, isRunning } from '../host/detached-process.ts';
 import { type EtcdCertificates, ensureEtcdCertificates } from '../pki/etcd-certificates.ts';
 import { findEtcd } from './binary.ts';
+import { type EtcdFailure, etcdFailure } from './failure.ts';
 import { clientURL, ETCD_PORTS, type EtcdConfig, etcdLayout, peerURL } from './layout.ts';
 import { addLearner, type JoinOptions, type Member, memberName, promote, readPeers, writePeers } from './membership.ts';
-import { findEtcdProcess, lastLogLines, spawnEtcd, stopEtcd } from './process.ts';
+import { findEtcdProcess, readLog, spawnEtcd, stopEtcd } from './process.ts';
 
 /** How this server comes to its place: the first one, one more of a cluster, or what its data says. */
 export type MemberStart =
@@ -40,14 +42,14 @@ const RESTART_MS = 1_000;
 const CERTIFICATES_MS = 12 * 60 * 60 * 1000;
 const TELL_MS = 10_000;
 
-/** Whether there is etcd data below `root`. */
-export async function hasEtcdData(root: string): Promise<boolean> {
-  try {
-    return (await stat(etcdLayout(root).data)).isDirectory();
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false;
-    throw error;
-  }
+/**
+ * What there is of a member below `root`: none (or one that never got as far as having data), one with its data, or one
+ * that has lost it.
+ */
+export async function findEtcdData(root: string): Promise<'none' | 'present' | 'lost'> {
+  const { wal, started } = etcdLayout(root);
+  if ((await namesIn(wal)).some((name) => name.endsWith('.wal'))) return 'present';
+  return (await fileSize(started)) > 0 ? 'lost' : 'none';
 }
 
 /** This server's etcd: a child process that is started, entered among the members, and kept running. */
@@ -145,20 +147,24 @@ export class EtcdMember implements Component {
       for (;;) {
         signal.throwIfAborted();
         if (this.#process !== undefined && !(await isRunning(this.#process))) {
-          throw await this.#ended(await lastLogLines(layout, offset));
+          throw await this.#ended(etcdFailure(await readLog(layout, offset)));
         }
         try {
           const status = await client.call('status', {}, { timeoutMs: 2_000 });
           const id = status.header?.memberId ?? 0n;
           if (status.isLearner) await this.#withPeers((options) => promote(options, id), signal);
           await client.call('range', { key: '\0', countOnly: true }, { timeoutMs: 2_000 });
+          await writeFileAtomic(layout.started, `${this.#memberName}\n`, { mode: 0o600, durable: true });
           return;
         } catch (error) {
           last = errorText(error);
         }
         if (clock.now() - told > TELL_MS) {
           told = clock.now();
-          log.warn('waiting for etcd: it takes more than half of the servers', { error: last });
+          const cutOff = (await namesIn(layout.wal)).filter((name) => name.endsWith('.broken'));
+          const hint =
+            cutOff.length === 0 ? {} : { hint: `the end of its log was damaged and cut off (${cutOff.at(-1)})` };
+          log.warn('waiting for etcd: it takes more than half of the servers', { error: last, ...hint });
         }
         await sleep(clock, POLL_MS / 5, signal);
       }
@@ -170,17 +176,20 @@ export class EtcdMember implements Component {
   /** Starts etcd again when it ends, until the server stops. */
   async #watch(program: string, config: EtcdConfig): Promise<void> {
     const { clock, log, onFatal } = this.#options;
+    const { layout } = config;
     const { signal } = this.#stopping;
+    let offset = await fileSize(layout.log);
     while (!signal.aborted) {
       await sleep(clock, POLL_MS, signal);
       if (signal.aborted || this.#process === undefined || (await isRunning(this.#process))) continue;
-      const why = await lastLogLines(config.layout, Math.max(0, (await fileSize(config.layout.log)) - 20_000));
-      if (isRemoval(why)) {
-        onFatal(await this.#ended(why));
+      const failure = etcdFailure(await readLog(layout, offset));
+      if (failure.kind === 'removed' || failure.kind === 'damaged') {
+        onFatal(await this.#ended(failure));
         return;
       }
-      log.error('etcd has ended and is started again', { why });
+      log.error('etcd has ended and is started again', { why: failure.text });
       try {
+        offset = await fileSize(layout.log);
         this.#process = await spawnEtcd(program, config, () => {});
       } catch (error) {
         log.error('etcd cannot be started', { error: errorText(error) });
@@ -190,10 +199,28 @@ export class EtcdMember implements Component {
   }
 
   /** The error for an etcd that does not run. */
-  async #ended(why: string): Promise<Error> {
+  async #ended({ kind, text }: EtcdFailure): Promise<Error> {
     const { root, canRejoin, clock } = this.#options;
     const layout = etcdLayout(root);
-    if (!isRemoval(why)) return new OperatorError(`etcd does not start (${why}): its log is ${layout.log}`);
+    switch (kind) {
+      case 'removed':
+        break;
+      case 'damaged':
+        return new OperatorError(
+          `etcd's data in ${layout.data} is damaged (${text}): move ${root} away and start with --server to get it from another server, or put a snapshot in its place with \`kedge snapshot restore\``,
+        );
+      case 'port': {
+        const { client, peer } = ETCD_PORTS;
+        const finder = `ss -ltnp 'sport = :${client} or sport = :${peer}'`;
+        return new OperatorError(
+          `etcd does not get its ports ${client} and ${peer} (${text}): stop the program that listens on them (\`${finder}\` names it)`,
+        );
+      }
+      case 'disk-full':
+        return new OperatorError(`etcd finds no space for its data in ${layout.data}: free some on that disk`);
+      case 'other':
+        return new OperatorError(`etcd does not start (${text || 'it says nothing'}): its log is ${layout.log}`);
+    }
     if (!canRejoin) {
       return new OperatorError(
         `this server was removed from the cluster: delete ${root} and start it with --server to join again`,
@@ -253,7 +280,11 @@ export class EtcdMember implements Component {
   }
 }
 
-/** etcd's words for "you are no member any more". */
-function isRemoval(text: string): boolean {
-  return /permanently removed|has been removed|member was removed|removed from the cluster/.test(text);
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    throw error;
+  }
 }

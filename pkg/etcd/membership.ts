@@ -49,7 +49,8 @@ export async function addLearner(options: JoinOptions): Promise<string[]> {
   return onAny(options, 'this server cannot be added to etcd yet, trying again', async (client) => {
     const { members } = await client.call('memberList', { linearizable: true });
     const mine = members.find((member) => member.peerURLs.includes(peerURL));
-    if (mine !== undefined && (mine.name === '' || mine.name === name)) return initialCluster(members, mine.id, name);
+    // Entered, but never started.
+    if (mine !== undefined && mine.name === '') return initialCluster(members, mine.id, name);
     if (mine !== undefined) {
       // Its data is lost: a member that comes back empty would have forgotten what it agreed to.
       log.warn('this server was a member before and has lost its data: it is entered anew', { member: mine.name });

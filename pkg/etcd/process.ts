@@ -34,10 +34,8 @@ export function stopEtcd(found: DetachedProcess, clock: Clock): Promise<void> {
   return stopDetached('etcd', found, clock, STOP_TIMEOUT_MS);
 }
 
-/** The last lines of etcd's log from `offset` on, for a message to the operator. */
-export async function lastLogLines(layout: EtcdLayout, offset: number): Promise<string> {
+/** etcd's log from the byte `offset` on. */
+export async function readLog(layout: EtcdLayout, offset: number): Promise<string> {
   if ((await fileSize(layout.log)) === 0) return '';
-  const text = (await readFile(layout.log)).subarray(offset).toString('utf8');
-  const lines = text.split('\n').filter((line) => /"level":"(error|fatal|panic)"/.test(line));
-  return lines.slice(-2).join(' | ');
+  return (await readFile(layout.log)).subarray(offset).toString('utf8');
 }

@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net';
 import { loadDescriptions } from '../api/descriptions.ts';
-import { nodes } from '../api/resources.ts';
+import { leases, nodes } from '../api/resources.ts';
 import { defaultAdmission } from '../apiserver/admission/chain.ts';
 import { ApiCore } from '../apiserver/api-core.ts';
 import { ApiServer, type ServingTls } from '../apiserver/api-server.ts';
@@ -53,15 +53,25 @@ import {
   ensureNamespaces,
   ensurePriorityClasses,
 } from './bootstrap-objects.ts';
+import { checkAgreement } from './cluster/agreement.ts';
 import { ApiEndpoints } from './cluster/api-endpoints.ts';
 import { joinRoutes } from './join/join-routes.ts';
 import type { JoinTokens } from './join/join-tokens.ts';
 import { JoiningPasses } from './join/joining-passes.ts';
 
+/** A datastore that other servers use as well. */
+export interface SharedDatastore {
+  open(): Promise<Datastore>;
+  /** This server's name among them. */
+  readonly nodeName: string;
+  /** The settings they have to agree in. */
+  readonly critical: Readonly<Record<string, string>>;
+}
+
 export interface ControlPlaneOptions {
   readonly paths: Paths;
   /** The datastore of a cluster of several servers; libSQL in the data directory when left out. */
-  readonly shared?: { readonly open: () => Promise<Datastore>; readonly nodeName: string } | undefined;
+  readonly shared?: SharedDatastore | undefined;
   /** Paths beside the API, further to those of joining. */
   readonly routes?: readonly ExtraRoute[];
   readonly bindAddress: string;
@@ -83,10 +93,10 @@ export interface ControlPlaneOptions {
   readonly onFatal: (error: Error) => void;
 }
 
-/** Datastore, API server and what they need to be of use: everything of a server but controllers and node. */
 /** What clients are told of when the system is to choose a port, which is known only once the server listens. */
 const DEFAULT_PORT = 6443;
 
+/** Datastore, API server and what they need to be of use: everything of a server but controllers and node. */
 export class ControlPlane implements Component {
   readonly name = 'control-plane';
   readonly #options: ControlPlaneOptions;
@@ -122,6 +132,11 @@ export class ControlPlane implements Component {
     this.#closers.push(() => datastore.close());
     const store = await Store.open(datastore);
     this.#closers.push(() => store.close());
+    const { shared } = this.#options;
+    if (shared !== undefined) {
+      const found = store.list(leases).map(({ object }) => object);
+      checkAgreement(shared.critical, found, { nodeName: shared.nodeName, now: clock.now() });
+    }
 
     const registry = new ResourceRegistry(builtinDescriptors);
     const informers = informerSource(store, registry);
@@ -220,8 +235,16 @@ export class ControlPlane implements Component {
     const { advertiseAddress: address, shared, clock, log } = this.#options;
     const port = this.#options.port || DEFAULT_PORT;
     if (shared === undefined) return ensureKubernetesEndpoints(client, [address], port);
-    const { nodeName } = shared;
-    const endpoints = new ApiEndpoints({ client, clock, log: log.child('api-endpoints'), nodeName, address, port });
+    const { nodeName, critical } = shared;
+    const endpoints = new ApiEndpoints({
+      client,
+      clock,
+      log: log.child('api-endpoints'),
+      nodeName,
+      critical,
+      address,
+      port,
+    });
     await endpoints.start();
     this.#closers.push(() => endpoints.stop());
   }

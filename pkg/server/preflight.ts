@@ -1,5 +1,6 @@
 import { checkPort, nodePreflight, requireRoot } from '../agent/preflight.ts';
-import { exec } from '../host/exec.ts';
+import { checkDataDirectory } from '../host/data-directory.ts';
+import { ExecError, exec } from '../host/exec.ts';
 import { refuseOverlap } from '../network/overlap.ts';
 import type { ServerConfig } from './config.ts';
 
@@ -9,8 +10,14 @@ import type { ServerConfig } from './config.ts';
  */
 export async function preflight(config: ServerConfig): Promise<void> {
   requireRoot('kedge server');
+  await checkDataDirectory(config.dataDir);
   await checkPort(config.bindAddress, config.httpsListenPort, 'give another with --https-listen-port');
-  if (config.disabled.agent) return;
-  await nodePreflight(config.node);
-  await refuseOverlap({ clusterCIDRs: [config.clusterCIDR], serviceCIDRs: [config.serviceCIDR] }, exec);
+  if (!config.disabled.agent) await nodePreflight(config.node);
+  const networks = { clusterCIDRs: [config.clusterCIDR], serviceCIDRs: [config.serviceCIDR] };
+  try {
+    await refuseOverlap(networks, exec);
+  } catch (error) {
+    // A server without a node can do without iproute2.
+    if (!(config.disabled.agent && error instanceof ExecError && error.notFound)) throw error;
+  }
 }

@@ -21,6 +21,7 @@ import { createEventRecorder } from '../client/events.ts';
 import { LeaderElection } from '../client/leader-election.ts';
 import { createControllerManager } from '../controllers/manager.ts';
 import type { EtcdMember } from '../etcd/member.ts';
+import { claimDataDirectory } from '../host/data-directory.ts';
 import { detectNodeAddress } from '../host/node-address.ts';
 import type { KubeletTls } from '../kubelet/server.ts';
 import { ensureDnsService } from '../network/dns/dns-service.ts';
@@ -86,6 +87,7 @@ async function startServer(
   const nodeIP = config.node.ip ?? detectNodeAddress() ?? '127.0.0.1';
   const advertiseAddress = config.advertiseAddress ?? nodeIP;
   const choice = await prepareDatastore({ config, paths, clock, log, signal: supervisor.signal });
+  await claimDataDirectory(config.dataDir);
   const certificates = new CertificateManager({
     paths,
     subject: {
@@ -111,7 +113,7 @@ async function startServer(
       : undefined;
   const controlPlane = new ControlPlane({
     paths,
-    shared: etcd && { open: etcd.open, nodeName: config.node.name },
+    shared: etcd && { open: etcd.open, nodeName: config.node.name, critical: criticalSettings(config) },
     routes: [
       bootstrapRoute({
         paths,

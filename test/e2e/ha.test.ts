@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -14,6 +14,9 @@ import { until } from './lib/until.ts';
 /** How long nothing may be written when a server is lost. */
 const MOST_PAUSE_MS = 10_000;
 const SERVER = ['server', '--disable-agent'];
+
+const isWithin = (part: ReadonlySet<string>, whole: ReadonlySet<string>): boolean =>
+  [...part].every((each) => whole.has(each));
 
 /** Three servers: any one of them may be lost. */
 describe('three servers', () => {
@@ -129,6 +132,14 @@ describe('three servers', () => {
         'the endpoints are those of the living',
         async () => (await endpoints(near)) === others.map(({ address }) => address).join(' '),
       );
+      if (name === 'two') {
+        victim.startKedge([...SERVER, '--disable=servicelb'], { env });
+        assert.equal(await victim.kedge.ends(), 1);
+        assert.match(
+          victim.log,
+          /kedge: this server is set otherwise than the server (one|three): --disable is servicelb/,
+        );
+      }
       victim.startKedge(SERVER, { env });
       await waitReady(victim);
       const there = await configMaps(victim);
@@ -162,5 +173,51 @@ describe('three servers', () => {
       const there = await configMaps(three);
       return acknowledged.every((name) => there.has(name));
     });
+  });
+
+  test('a server whose etcd has damaged or lost its data is refused, and gets it from the others', async () => {
+    const [one, two, three] = hosts as [Host, Host, Host];
+    const db = '/var/lib/kedge/server/db';
+    const lastLine = (): string => three.log.trim().split('\n').at(-1) ?? '';
+    await three.kedge.stop();
+    truncateSync(three.path(`${db}/etcd/member-data/member/snap/db`), 5_000);
+    three.startKedge(SERVER, { env });
+    assert.equal(await three.kedge.ends(), 1);
+    assert.match(
+      lastLine(),
+      /^kedge: etcd's data in .* is damaged \(.*\): move .* away and start with --server .*snapshot/,
+    );
+    rmSync(three.path(`${db}/etcd/member-data`), { recursive: true });
+    three.startKedge(SERVER, { env });
+    assert.equal(await three.kedge.ends(), 1);
+    assert.match(lastLine(), /^kedge: etcd's data is missing in .*: put it back, or delete .* and start with --server/);
+    rmSync(three.path(`${db}/etcd`), { recursive: true });
+    join(three);
+    await waitReady(three);
+    const known = await configMaps(one);
+    await until('it has all data', async () => isWithin(known, await configMaps(three)));
+    await until('three servers vote', () => /this server was a member before and has lost its data/.test(three.log));
+    await waitReady(two);
+  });
+
+  test('a snapshot is put in place of the data of three servers', async () => {
+    const [one, two, three] = hosts as [Host, Host, Host];
+    const saved = (await two.mustRun([EXECUTABLE, 'snapshot', 'save', 'three'])).split(' ')[0] ?? '';
+    const cluster = await HostCluster.at(one);
+    await cluster.kubectl(['create', 'configmap', 'after-the-snapshot']);
+    await Promise.all(hosts.map((host) => host.kedge.stop()));
+    const copied = '/run/three.kedge-snapshot';
+    writeFileSync(one.path(copied), readFileSync(two.path(saved)));
+    assert.match(await one.mustRun([EXECUTABLE, 'snapshot', 'restore', copied], { env }), /is restored/);
+    one.startKedge(SERVER, { env });
+    await waitReady(one);
+    const restored = await configMaps(one);
+    assert.ok(restored.has('before') && !restored.has('after-the-snapshot'));
+    for (const host of [two, three]) {
+      rmSync(host.path('/var/lib/kedge/server/db'), { recursive: true });
+      join(host);
+      await waitReady(host);
+      assert.deepEqual(await configMaps(host), restored);
+    }
   });
 });

@@ -23,7 +23,7 @@ export interface NodeIpamOptions {
 
 /** Throws RangeError when a CIDR cannot be divided into nodes' blocks (/24, IPv6 /64). */
 export function createNodeIpamController(context: ControllerContext, options: NodeIpamOptions): Component {
-  const { client, clock, recorder } = context;
+  const { client, clock, log, recorder } = context;
   const nodeInformer = client.informer(nodes);
   const allocators = options.clusterCIDRs.map(
     (cidr) => new CIDRAllocator(cidr, parseCIDR(cidr)?.family === 6 ? 64 : 24),
@@ -59,6 +59,7 @@ export function createNodeIpamController(context: ControllerContext, options: No
         `Node ${name} gets no Pod addresses: every block of ${options.clusterCIDRs.join(', ')} is taken; ` +
         'delete Nodes that are gone, or start the cluster with a wider --cluster-cidr';
       if (await setNetwork(node, 'True', NOT_AVAILABLE, message)) {
+        log.warn(message);
         recorder.event(referenceTo(nodes, node), 'Warning', NOT_AVAILABLE, message);
       }
       return FULL_RETRY_MS;

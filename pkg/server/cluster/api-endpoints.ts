@@ -8,22 +8,23 @@ import type { Component } from '../../base/component.ts';
 import { errorText, type Logger } from '../../base/log.ts';
 import type { Client } from '../../client/client.ts';
 import { ensureKubernetesEndpoints } from '../bootstrap-objects.ts';
+import { CRITICAL_ANNOTATION, SERVER_LEASE_LABEL, SERVER_LEASE_MS } from './agreement.ts';
 
 export interface ApiEndpointsOptions {
   readonly client: Client;
   readonly clock: Clock;
   readonly log: Logger;
   readonly nodeName: string;
+  /** The settings the servers have to agree in. */
+  readonly critical: Readonly<Record<string, string>>;
   /** Where this API server is reached. */
   readonly address: string;
   readonly port: number;
 }
 
 const NAMESPACE = 'kube-system';
-const LABEL = 'apiserver.kubernetes.io/identity';
 const ADDRESS = 'kedge.io/api-server-address';
 const RENEW_MS = 5_000;
-const LEASE_MS = 15_000;
 
 /**
  * Keeps the endpoints of `default/kubernetes` at the API servers that live, as upstream's lease endpoint reconciler:
@@ -84,14 +85,14 @@ export class ApiEndpoints implements Component {
   }
 
   async #renew(): Promise<void> {
-    const { client, clock, nodeName, address } = this.#options;
+    const { client, clock, nodeName, critical, address } = this.#options;
     const spec = {
       holderIdentity: nodeName,
-      leaseDurationSeconds: LEASE_MS / 1000,
+      leaseDurationSeconds: SERVER_LEASE_MS / 1000,
       renewTime: formatMicroTime(clock.now()),
     };
-    const annotations = { [ADDRESS]: address };
-    const labels = { [LABEL]: 'kube-apiserver', 'kubernetes.io/hostname': nodeName };
+    const annotations = { [ADDRESS]: address, [CRITICAL_ANNOTATION]: JSON.stringify(critical) };
+    const labels = { [SERVER_LEASE_LABEL]: 'kube-apiserver', 'kubernetes.io/hostname': nodeName };
     try {
       const present = await client.get(leases, this.#lease, NAMESPACE);
       const { managedFields: _, ...metadata } = present.metadata;
@@ -107,7 +108,10 @@ export class ApiEndpoints implements Component {
 
   async #write(): Promise<void> {
     const { client, clock, port } = this.#options;
-    const { items } = await client.list(leases, { namespace: NAMESPACE, labelSelector: `${LABEL}=kube-apiserver` });
+    const { items } = await client.list(leases, {
+      namespace: NAMESPACE,
+      labelSelector: `${SERVER_LEASE_LABEL}=kube-apiserver`,
+    });
     const addresses = livingAddresses(items, this.#seen, clock.now());
     if (addresses.length > 0) await ensureKubernetesEndpoints(client, addresses, port);
   }
@@ -127,7 +131,7 @@ export function livingAddresses(
       seen.set(name, last);
     }
     const address = annotations?.[ADDRESS];
-    return address !== undefined && last.at + LEASE_MS > now ? [address] : [];
+    return address !== undefined && last.at + SERVER_LEASE_MS > now ? [address] : [];
   });
   return [...new Set(addresses)].sort();
 }

@@ -1,22 +1,26 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { chooseDatastore } from './choose-datastore.ts';
+import { chooseDatastore, type Found } from './choose-datastore.ts';
 
 test('where the data is follows from what is on disk first, then from the flags', () => {
   const server = 'https://10.0.0.1:6443';
-  const cases: [libsql: boolean, etcd: boolean, init: boolean, server: string | undefined, expected: string][] = [
-    [false, false, false, undefined, 'libsql'],
-    [false, false, true, undefined, 'new'],
-    [false, false, false, server, 'join'],
-    [true, false, false, undefined, 'libsql'],
-    [true, false, true, undefined, 'migrate'],
-    [true, false, false, server, 'refuse'],
+  const cases: [libsql: boolean, etcd: Found['etcd'], init: boolean, server: string | undefined, expected: string][] = [
+    [false, 'none', false, undefined, 'libsql'],
+    [false, 'none', true, undefined, 'new'],
+    [false, 'none', false, server, 'join'],
+    [true, 'none', false, undefined, 'libsql'],
+    [true, 'none', true, undefined, 'migrate'],
+    [true, 'none', false, server, 'refuse'],
     // A move that was broken off begins again, or is given up.
-    [true, true, true, undefined, 'migrate'],
-    [true, true, false, undefined, 'libsql'],
-    [false, true, false, undefined, 'existing'],
-    [false, true, true, undefined, 'existing'],
-    [false, true, false, server, 'existing'],
+    [true, 'present', true, undefined, 'migrate'],
+    [true, 'present', false, undefined, 'libsql'],
+    [false, 'present', false, undefined, 'existing'],
+    [false, 'present', true, undefined, 'existing'],
+    [false, 'present', false, server, 'existing'],
+    [false, 'lost', false, server, 'join'],
+    [false, 'lost', true, undefined, 'lost'],
+    [false, 'lost', false, undefined, 'lost'],
+    [true, 'lost', false, undefined, 'libsql'],
   ];
   for (const [libsql, etcd, init, url, expected] of cases) {
     assert.equal(chooseDatastore({ libsql, etcd }, { init, server: url }), expected);

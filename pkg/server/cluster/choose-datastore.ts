@@ -4,8 +4,9 @@ import { OperatorError } from '../../base/component.ts';
 import type { Logger } from '../../base/log.ts';
 import type { Paths } from '../../base/paths.ts';
 import { checkCritical, writeSharedFiles } from '../../bootstrap/server-bootstrap.ts';
+import { inspectDatabaseFile } from '../../datastore/libsql/database-file.ts';
 import { etcdLayout } from '../../etcd/layout.ts';
-import { hasEtcdData, type MemberStart } from '../../etcd/member.ts';
+import { findEtcdData, type MemberStart } from '../../etcd/member.ts';
 import { findEtcdProcess, stopEtcd } from '../../etcd/process.ts';
 import type { ServerConfig } from '../config.ts';
 import { checkRestored } from '../snapshot/restore.ts';
@@ -20,7 +21,8 @@ export type DatastoreChoice =
 /** What is on disk. */
 export interface Found {
   readonly libsql: boolean;
-  readonly etcd: boolean;
+  /** `lost`: this server was a member of a cluster, and its data is gone. */
+  readonly etcd: 'none' | 'present' | 'lost';
 }
 
 /**
@@ -30,12 +32,14 @@ export interface Found {
 export function chooseDatastore(
   found: Found,
   { init, server }: Pick<ServerConfig['cluster'], 'init' | 'server'>,
-): 'libsql' | 'existing' | 'new' | 'migrate' | 'join' | 'refuse' {
+): 'libsql' | 'existing' | 'new' | 'migrate' | 'join' | 'refuse' | 'lost' {
   if (found.libsql) {
     if (server !== undefined && !init) return 'refuse';
     return init ? 'migrate' : 'libsql';
   }
-  if (found.etcd) return 'existing';
+  if (found.etcd === 'present') return 'existing';
+  // With the others there, an empty cluster of its own is the last thing wanted.
+  if (found.etcd === 'lost') return server === undefined ? 'lost' : 'join';
   if (init) return 'new';
   return server === undefined ? 'libsql' : 'join';
 }
@@ -54,10 +58,11 @@ export interface PrepareOptions {
  */
 export async function prepareDatastore(options: PrepareOptions): Promise<DatastoreChoice> {
   const { config, paths, clock } = options;
-  const found = { libsql: await exists(paths.database), etcd: await hasEtcdData(paths.etcd) };
+  const found = { libsql: await exists(paths.database), etcd: await findEtcdData(paths.etcd) };
   await checkRestored(paths);
   const choice = chooseDatastore(found, config.cluster);
-  if (found.libsql && found.etcd && choice !== 'refuse') await discardEtcd(paths, clock);
+  if (found.libsql) inspectDatabaseFile(paths.database);
+  if (found.libsql && choice !== 'refuse') await discardEtcd(paths, clock);
   switch (choice) {
     case 'libsql':
       return { kind: 'libsql' };
@@ -68,6 +73,10 @@ export async function prepareDatastore(options: PrepareOptions): Promise<Datasto
       return { kind: 'etcd', start: { kind: 'new' }, migrate: choice === 'migrate' };
     case 'join':
       return { kind: 'etcd', start: await join(options), migrate: false };
+    case 'lost':
+      throw new OperatorError(
+        `etcd's data is missing in ${paths.etcd}: put it back, or delete ${paths.etcd} and start with --server to get it from another server, or to begin anew`,
+      );
     case 'refuse':
       throw new OperatorError(
         `${paths.dataDir} holds a cluster of its own (${paths.database}): a server that joins another one begins empty; move ${paths.dataDir} away first, or leave out --server`,

@@ -10,6 +10,19 @@ export function criticalSettings(config: ServerConfig): Record<string, string> {
     'cluster-dns': config.clusterDNS,
     'cluster-domain': config.clusterDomain,
     'flannel-backend': config.flannelBackend,
+    disable: disabledComponents(config.disabled),
     'disable-kube-proxy': String(config.disabled.kubeProxy),
   };
+}
+
+/** What of the packaged components `--disable` leaves out: whichever server leads, they are the same. */
+function disabledComponents(disabled: ServerConfig['disabled']): string {
+  const components = {
+    coredns: disabled.clusterDNS,
+    'local-storage': disabled.localStorage,
+    'metrics-server': disabled.metricsAPI,
+    servicelb: disabled.serviceLB,
+  };
+  const names = Object.entries(components).flatMap(([name, isDisabled]) => (isDisabled ? [name] : []));
+  return names.length === 0 ? 'nothing' : names.join(',');
 }

@@ -7,8 +7,9 @@ import type { Paths } from '../../base/paths.ts';
 import { openEtcdDatastore } from '../../datastore/etcd/etcd-datastore.ts';
 import { openLibsqlDatastore } from '../../datastore/libsql/libsql-datastore.ts';
 import { etcdLayout } from '../../etcd/layout.ts';
-import { EtcdMember, hasEtcdData } from '../../etcd/member.ts';
+import { EtcdMember, findEtcdData } from '../../etcd/member.ts';
 import { findEtcdProcess, stopEtcd } from '../../etcd/process.ts';
+import { checkDataDirectory } from '../../host/data-directory.ts';
 import { putAll } from '../cluster/migrate.ts';
 import { clusterId } from './cluster-id.ts';
 import { readSnapshot, type Snapshot } from './snapshot-file.ts';
@@ -38,6 +39,7 @@ export async function checkRestored(paths: Paths): Promise<void> {
  */
 export async function restoreSnapshot(path: string, options: RestoreOptions): Promise<string | undefined> {
   const { paths } = options;
+  await checkDataDirectory(paths.dataDir);
   const snapshot = await readSnapshot(path);
   const own = await clusterId(paths);
   const { cluster } = snapshot.header;
@@ -46,7 +48,7 @@ export async function restoreSnapshot(path: string, options: RestoreOptions): Pr
       `${path} is a snapshot of another cluster (${cluster.name}); this server is one of ${own.name}: name a snapshot of this one`,
     );
   }
-  const inEtcd = (await hasEtcdData(paths.etcd)) || (await exists(join(paths.etcd, UNFINISHED)));
+  const inEtcd = (await findEtcdData(paths.etcd)) !== 'none' || (await exists(join(paths.etcd, UNFINISHED)));
   return inEtcd ? restoreEtcd(snapshot, options) : restoreLibsql(snapshot, options);
 }
 
@@ -106,7 +108,7 @@ async function restoreEtcd({ kvs }: Snapshot, options: RestoreOptions): Promise<
 
 /** Makes this server the only member of its etcd, with the data it has (k3s: --cluster-reset). */
 export async function resetMembers(options: RestoreOptions): Promise<void> {
-  if (!(await hasEtcdData(options.paths.etcd))) {
+  if ((await findEtcdData(options.paths.etcd)) !== 'present') {
     throw new OperatorError('there is no etcd data to reset: this server keeps its data for itself alone');
   }
   const member = soleMember('reset', options);
