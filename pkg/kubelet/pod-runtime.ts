@@ -124,8 +124,9 @@ export class PodRuntime {
       const instances = alive.filter((container) => container.name === name);
       await Promise.all(instances.map((container) => this.#killOne(pod, container, status, left, signal)));
     }
-    for (const sandbox of status.sandboxes) {
-      if (sandbox.ready) await unlessGone(this.#tools.runtime.stopPodSandbox({ podSandboxId: sandbox.id }));
+    // One that has died holds its address and its network still: only being stopped lets go of them.
+    for (const { id } of status.sandboxes) {
+      await unlessGone(this.#tools.runtime.stopPodSandbox({ podSandboxId: id }));
     }
   }
 

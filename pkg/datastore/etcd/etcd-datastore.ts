@@ -22,6 +22,8 @@ export interface EtcdDatastoreOptions {
   readonly client: EtcdClient;
   readonly log: Logger;
   readonly clock: Clock;
+  /** Aborts when the process is asked to end: from then on nobody waits for long for a cluster without a quorum. */
+  readonly ending?: AbortSignal | undefined;
   /** Called once when the datastore has stopped for good: the process should end and be started again. */
   readonly onFatal: (error: DatastoreError) => void;
 }
@@ -36,6 +38,8 @@ const EVERYTHING = '\0';
 const ATTEMPT_MS = 2_500;
 /** Tries go on for so long: an election takes 2 to 4 s. */
 const PATIENCE_MS = 15_000;
+/** All tries together once the process is asked to end. */
+const LAST_PATIENCE_MS = 4_000;
 const RETRY_MS = 200;
 const MAX_WAITING = 10_000;
 const MAX_IN_FLIGHT = 256;
@@ -72,6 +76,8 @@ export class EtcdDatastore implements Datastore {
   /** The last write of each key that has one under way: writes of one key are made one after the other. */
   readonly #lastOfKey = new Map<string, Promise<unknown>>();
   readonly #turns: (() => void)[] = [];
+  /** When to give up whatever is tried, ms. */
+  #limit = Number.POSITIVE_INFINITY;
   #inFlight = 0;
   #pending = 0;
   #idle: (() => void) | undefined;
@@ -82,12 +88,15 @@ export class EtcdDatastore implements Datastore {
   #nextReading: Promise<void> | undefined;
 
   /** Use openEtcdDatastore. */
-  constructor({ client, log, clock, onFatal }: EtcdDatastoreOptions) {
+  constructor({ client, log, clock, ending, onFatal }: EtcdDatastoreOptions) {
     this.#client = client;
     this.#log = log;
     this.#clock = clock;
     this.#onFatal = onFatal;
     this.#progress = new Progress(clock);
+    ending?.addEventListener('abort', () => {
+      this.#limit = clock.now() + LAST_PATIENCE_MS;
+    });
   }
 
   async open(): Promise<void> {
@@ -330,9 +339,11 @@ export class EtcdDatastore implements Datastore {
     const limit = this.#clock.now() + PATIENCE_MS;
     for (;;) {
       try {
-        return await call({ timeoutMs: ATTEMPT_MS, signal: this.#stop.signal });
+        const left = Math.max(RETRY_MS, this.#limit - this.#clock.now());
+        return await call({ timeoutMs: Math.min(ATTEMPT_MS, left), signal: this.#stop.signal });
       } catch (error) {
-        if (classify(error) !== 'retry' || this.#stop.signal.aborted || this.#clock.now() >= limit) throw error;
+        const isLate = this.#clock.now() >= Math.min(limit, this.#limit);
+        if (classify(error) !== 'retry' || this.#stop.signal.aborted || isLate) throw error;
         await sleep(this.#clock, RETRY_MS, this.#stop.signal);
       }
     }

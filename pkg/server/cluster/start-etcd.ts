@@ -48,7 +48,7 @@ export async function startEtcd(
   await supervisor.start(member);
   const datastoreLog = log.child('datastore');
   const open = (): Promise<Datastore> =>
-    openEtcdDatastore({ client: member.client(), log: datastoreLog, clock, onFatal });
+    openEtcdDatastore({ client: member.client(), log: datastoreLog, clock, ending: supervisor.signal, onFatal });
   if (choice.migrate) {
     const openLibsql = (): Promise<Datastore> =>
       openLibsqlDatastore({ path: paths.database, nativeDir: paths.native, log: datastoreLog, clock, onFatal });
