@@ -5,7 +5,8 @@
 #   curl -sfL https://…/install.sh | KEDGE_URL=https://server:6443 KEDGE_TOKEN=… sh -   a node of it
 #   curl -sfL https://…/install.sh | sh -s - server --disable=coredns                 with flags
 #
-# Variables whose names begin with KEDGE_ become the environment of the service; these are for the script:
+# Variables whose names begin with KEDGE_, and those that name proxies (HTTP_PROXY, HTTPS_PROXY, NO_PROXY, in either case),
+# become the environment of the service; these are for the script:
 #
 #   INSTALL_KEDGE_EXEC          command and flags; "server", or "agent" with KEDGE_URL, goes in front when it begins with a flag
 #   INSTALL_KEDGE_VERSION       version to install; the newest of the channel unless given
@@ -17,6 +18,7 @@
 #   INSTALL_KEDGE_SKIP_START    true: do not start the service
 #   INSTALL_KEDGE_FORCE_RESTART true: restart the service although nothing has changed
 #   INSTALL_KEDGE_BIN_DIR       folder of the executable: /usr/local/bin
+#   INSTALL_KEDGE_BIN_DIR_READ_ONLY true: that folder holds the executable already and nothing is written to it
 #   INSTALL_KEDGE_SYSTEMD_DIR   folder of the unit: /etc/systemd/system
 #   INSTALL_KEDGE_NAME          the service is called kedge-<name>; unless given kedge for a server, kedge-agent for an agent
 #   INSTALL_KEDGE_SYMLINK       skip: make no link "kubectl"; force: make it although there is a kubectl
@@ -149,8 +151,8 @@ fetch() {
 
 # Puts the executable into its place; sets changed=true when it is another one than before.
 install_program() {
-  if is_true "${INSTALL_KEDGE_SKIP_DOWNLOAD:-}"; then
-    [ -x "$program" ] || fatal "INSTALL_KEDGE_SKIP_DOWNLOAD is set and $program is not there"
+  if is_true "${INSTALL_KEDGE_SKIP_DOWNLOAD:-}" || is_true "${INSTALL_KEDGE_BIN_DIR_READ_ONLY:-}"; then
+    [ -x "$program" ] || fatal "nothing is to be downloaded and $program is not there"
     return
   fi
   if has dpkg && dpkg -S /usr/bin/kedge > /dev/null 2>&1; then
@@ -206,7 +208,8 @@ write_file() {
 
 # The variables of this run, and those of the file as it is that have no new value.
 environment_lines() {
-  given=$(env | sed -n 's/^\(KEDGE_[A-Z0-9_]*\)=.*/\1/p' | sort -u)
+  given=$(env | sed -n -e 's/^\(KEDGE_[A-Z0-9_]*\)=.*/\1/p' \
+    -e 's/^\(\(NO\|HTTP\|HTTPS\)_PROXY\)=.*/\1/p' -e 's/^\(\(no\|http\|https\)_proxy\)=.*/\1/p' | sort -u)
   if [ -f "$environment" ]; then
     as_root cat "$environment" | while IFS= read -r line; do
       case "
@@ -269,6 +272,7 @@ SCRIPT
 }
 
 install_helpers() {
+  is_true "${INSTALL_KEDGE_BIN_DIR_READ_ONLY:-}" && return
   before=$changed
   write_script "$bin_dir/kedge-killall.sh" killall
   write_script "$bin_dir/$name-uninstall.sh" uninstall

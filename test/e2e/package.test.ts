@@ -236,6 +236,25 @@ describe('installing', () => {
       assert.match(readFileSync(machine.path(unit), 'utf8'), /^ExecStart=\/usr\/local\/bin\/kedge "server"$/m);
     });
 
+    test('proxies, and an executable that somebody else has put in its place', async () => {
+      await machine.mustRun(['install', '-D', program, '/opt/kedge/bin/kedge']);
+      const env = {
+        INSTALL_KEDGE_BIN_DIR: '/opt/kedge/bin',
+        INSTALL_KEDGE_BIN_DIR_READ_ONLY: 'true',
+        INSTALL_KEDGE_NAME: 'other',
+        HTTPS_PROXY: 'http://proxy:3128',
+        no_proxy: '10.0.0.0/8',
+        OTHER_PROXY: 'none',
+      };
+      await mustInstall(env);
+      assert.equal(await machine.mustRun(['ls', '/opt/kedge/bin']), 'kedge\n');
+      const own = '/etc/systemd/system/kedge-other.service';
+      assert.match(readFileSync(machine.path(own), 'utf8'), /^ExecStart=\/opt\/kedge\/bin\/kedge "server"$/m);
+      const variables = readFileSync(machine.path('/etc/kedge/kedge-other.env'), 'utf8');
+      assert.equal(variables, 'HTTPS_PROXY="http://proxy:3128"\nno_proxy="10.0.0.0/8"\n');
+      await machine.mustRun(['rm', '-r', '/opt/kedge']);
+    });
+
     test('an agent', async () => {
       await mustInstall({ KEDGE_URL: 'https://server:6443', KEDGE_TOKEN: 'secret' });
       const text = readFileSync(machine.path('/etc/systemd/system/kedge-agent.service'), 'utf8');
