@@ -171,6 +171,15 @@ export const SERVER_FLAGS = [
     group: 'Listener',
   },
   {
+    name: 'certificate-lifetime',
+    kind: 'string',
+    placeholder: 'duration',
+    default: '8760h',
+    description: 'how long certificates of servers and nodes live; they are renewed in the last third of it',
+    group: 'Listener',
+    hidden: true,
+  },
+  {
     name: 'cluster-cidr',
     kind: 'string',
     placeholder: 'cidr',

@@ -46,6 +46,7 @@ test('the defaults', () => {
     httpsListenPort: 6443,
     advertiseAddress: undefined,
     tlsSANs: [],
+    certificateLifetimeMs: 365 * 24 * 3_600_000,
     clusterCIDR: '10.42.0.0/16',
     serviceCIDR: '10.43.0.0/16',
     serviceNodePortRange: { first: 30000, last: 32767 },

@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import { z } from 'zod';
 import type { NodeTaint } from '../../pkg/agent/config.ts';
+import { parseDuration } from '../../pkg/apimachinery/duration.ts';
 import { isDns1123Subdomain, isLabelValue, isQualifiedName } from '../../pkg/apimachinery/names.ts';
 import { formatCIDR, parseAddress, parseCIDR } from '../../pkg/base/ip.ts';
 import { PORTS } from '../../pkg/base/paths.ts';
@@ -54,6 +55,13 @@ export const serverURL = parsed((text) => {
     throw new Invalid('is not the address of a server; give one like https://192.168.1.10:6443');
   }
   return url.port === '' ? `${url.protocol}//${url.hostname}:6443` : url.origin;
+});
+
+/** In ms; certificates that live for less than a minute would be renewed all the time. */
+export const lifetime = parsed((text) => {
+  const ms = parseDuration(text) ?? 0;
+  if (ms < 60_000) throw new Invalid('is no duration of a minute or more; give one like 8760h');
+  return ms;
 });
 
 export const portRange = parsed((text) => {

@@ -7,11 +7,12 @@ import { OperatorError } from '../base/component.ts';
 import { errorText, type Logger } from '../base/log.ts';
 import type { Paths } from '../base/paths.ts';
 import { VERSION } from '../base/version.ts';
-import { fetchPinnedCa, UnansweredError } from '../bootstrap/ca-pin.ts';
-import { requestConfig, requestJoin } from '../bootstrap/join-client.ts';
-import { type ClusterConfig, clusterConfigSchema, type JoinAnswer } from '../bootstrap/join-protocol.ts';
+import { fetchPinnedCa } from '../bootstrap/ca-pin.ts';
+import { UnansweredError } from '../bootstrap/connection-failure.ts';
+import { type JoinServer, requestConfig, requestJoin } from '../bootstrap/join-client.ts';
+import { type ClusterConfig, clusterConfigSchema } from '../bootstrap/join-protocol.ts';
 import { fitsCaBundle, type JoinToken, parseJoinToken } from '../bootstrap/join-token.ts';
-import { createHttpClient } from '../client/http/http-client.ts';
+import { createHttpClient, type HttpClient } from '../client/http/http-client.ts';
 import { NodeCertificates } from './node-certificates.ts';
 import { ensureNodePassword } from './node-password.ts';
 import { USER_AGENT } from './user-agent.ts';
@@ -77,16 +78,17 @@ export async function joinCluster(options: JoinOptions, signal: AbortSignal): Pr
 
 /** The membership of before, brought up to date if a server answers; undefined when it counts no more. */
 async function resume(options: JoinOptions, kept: Membership, signal: AbortSignal): Promise<Joined | undefined> {
-  const { log, server } = options;
+  const { log, server, nodeName } = options;
   const servers = [...new Set([...(server === undefined ? [] : [server]), ...kept.servers])];
   const certificates = certificatesOf(options, kept.serverCA, kept.cluster);
   await certificates.load();
   const { client } = certificates;
   if (client === undefined) return undefined;
   const credentials = { cert: client.certificate, key: client.key };
+  const self = { nodeName, nodePassword: await ensureNodePassword(options.paths.nodePassword) };
   for (const one of servers) {
     try {
-      const cluster = await requestConfig({ server: one, ca: kept.serverCA, signal }, credentials);
+      const cluster = await requestConfig({ server: one, ca: kept.serverCA, signal }, credentials, self);
       if (cluster === undefined) return undefined;
       const membership = { ...kept, servers, cluster };
       await writeMembership(options.paths, membership);
@@ -101,24 +103,13 @@ async function resume(options: JoinOptions, kept: Membership, signal: AbortSigna
 }
 
 async function join(options: JoinOptions, server: string, token: JoinToken, signal: AbortSignal): Promise<Joined> {
-  const { paths, nodeName, clock, log } = options;
+  const { paths, nodeName, log } = options;
   if (token.caHash === undefined) {
     log.warn('the token has no CA hash: whoever answers at the address of the server is believed', { server });
   }
   const serverCA = await fetchPinnedCa({ server, token, signal });
-  const nodePassword = await ensureNodePassword(paths.nodePassword);
-  const request = { nodeName, nodePassword, version: VERSION };
-  const { cluster, pass }: JoinAnswer = await requestJoin({ server, ca: serverCA, signal }, token, request);
+  const { cluster, joining } = await showToken(options, { server, ca: serverCA, signal }, token);
   const certificates = certificatesOf(options, serverCA, cluster);
-  const joining = createHttpClient({
-    servers: [server],
-    ca: serverCA,
-    credentials: { token: pass },
-    userAgent: USER_AGENT,
-    clock,
-    log,
-    signal,
-  });
   try {
     await certificates.obtainClient(joining, signal);
   } finally {
@@ -128,6 +119,26 @@ async function join(options: JoinOptions, server: string, token: JoinToken, sign
   await writeMembership(paths, membership);
   log.info('joined the cluster', { server, node: nodeName });
   return { membership, certificates };
+}
+
+/** Shows the token to a server; `joining` acts as a machine that may become the node, and is to be closed. */
+async function showToken(
+  { paths, nodeName, clock, log }: JoinOptions,
+  where: JoinServer,
+  token: JoinToken,
+): Promise<{ cluster: ClusterConfig; joining: HttpClient }> {
+  const nodePassword = await ensureNodePassword(paths.nodePassword);
+  const { cluster, pass } = await requestJoin(where, token, { nodeName, nodePassword, version: VERSION });
+  const joining = createHttpClient({
+    servers: [where.server],
+    ca: where.ca,
+    credentials: { token: pass },
+    userAgent: USER_AGENT,
+    clock,
+    log,
+    signal: where.signal,
+  });
+  return { cluster, joining };
 }
 
 /** Tries again, ever more slowly, as long as nobody answers. */
@@ -145,8 +156,24 @@ async function persist<T>({ clock, log }: JoinOptions, signal: AbortSignal, work
   }
 }
 
-function certificatesOf(options: JoinOptions, serverCA: string, { clientCA }: ClusterConfig): NodeCertificates {
-  return new NodeCertificates({ ...options, serverCA, clientCA, log: options.log.child('certificates') });
+function certificatesOf(options: JoinOptions, serverCA: string, cluster: ClusterConfig): NodeCertificates {
+  const { server, log } = options;
+  const { clientCA, certificateLifetimeMs: lifetimeMs } = cluster;
+  const token = options.token === undefined ? undefined : parseJoinToken(options.token);
+  const joinAgain = async (signal: AbortSignal): Promise<HttpClient> => {
+    if (server === undefined || token === undefined) {
+      throw new OperatorError('its certificate has ended: start kedge agent with --server and --token once more');
+    }
+    return (await showToken(options, { server, ca: serverCA, signal }, token)).joining;
+  };
+  return new NodeCertificates({
+    ...options,
+    serverCA,
+    clientCA,
+    lifetimeMs,
+    joinAgain,
+    log: log.child('certificates'),
+  });
 }
 
 /** Throws OperatorError when the file is there and cannot be understood. */

@@ -7,9 +7,16 @@ import type { Component } from '../base/component.ts';
 import { errorText, type Logger } from '../base/log.ts';
 import type { Paths } from '../base/paths.ts';
 import type { Client } from '../client/client.ts';
-import { type ExistingLeaf, type IssueReason, type LeafSpec, planCertificates } from '../pki/certificate-plan.ts';
+import {
+  type ExistingLeaf,
+  type IssueReason,
+  LEAF_LIFETIME_MS,
+  type LeafSpec,
+  planCertificates,
+} from '../pki/certificate-plan.ts';
 import type { KeyPairPem } from '../pki/issue.ts';
 import { readLeaf } from '../pki/read-certificate.ts';
+import { lookEvery } from '../pki/renewal.ts';
 import { canonicalIP } from '../pki/wanted-certificates.ts';
 import { SIGNERS } from '../registry/certificates/signers.ts';
 import { requestCertificate, type WantedCertificate } from './certificate-request.ts';
@@ -21,13 +28,24 @@ export interface NodeCertificatesOptions {
   /** PEM of the authorities of the cluster. */
   readonly serverCA: string;
   readonly clientCA: string;
+  /** How long certificates live here, in ms; 365 days unless given. */
+  readonly lifetimeMs?: number;
+  /**
+   * A client of a machine that joins anew, for a node whose certificate has ended; to be closed. Rejects when it
+   * cannot.
+   */
+  readonly joinAgain: (signal: AbortSignal) => Promise<Client & { close(): void }>;
   readonly clock: Clock;
   readonly log: Logger;
 }
 
 type Name = 'client-kubelet' | 'serving-kubelet';
 
-const CHECK_EVERY_MS = 12 * 3600 * 1000;
+interface Held {
+  readonly pair: KeyPairPem;
+  readonly leaf: ExistingLeaf;
+}
+
 const RETRY_MS = 30_000;
 const FIRST_RETRY_MS = 1000;
 /** A certificate that is due for one of these still counts. */
@@ -41,7 +59,8 @@ export class NodeCertificates implements Component {
   readonly name = 'node-certificates';
   readonly #options: NodeCertificatesOptions;
   readonly #wanted: Readonly<Record<Name, LeafSpec>>;
-  readonly #pairs = new Map<Name, KeyPairPem>();
+  readonly #held = new Map<Name, Held>();
+  readonly #authorities: ReadonlyMap<string, X509Certificate>;
   readonly #listeners = new Set<() => void>();
   readonly #stopping = new AbortController();
   #client: Client | undefined;
@@ -49,7 +68,11 @@ export class NodeCertificates implements Component {
 
   constructor(options: NodeCertificatesOptions) {
     this.#options = options;
-    const { nodeName, addresses } = options;
+    const { nodeName, addresses, serverCA, clientCA } = options;
+    this.#authorities = new Map([
+      ['server-ca', new X509Certificate(serverCA)],
+      ['client-ca', new X509Certificate(clientCA)],
+    ]);
     const subject = { commonName: `system:node:${nodeName}`, organizations: ['system:nodes'] };
     this.#wanted = {
       'client-kubelet': {
@@ -76,22 +99,22 @@ export class NodeCertificates implements Component {
     for (const name of ['client-kubelet', 'serving-kubelet'] as const) {
       const pair = await readPair(this.#stem(name));
       if (pair === undefined) continue;
-      this.#pairs.set(name, pair);
+      this.#hold(name, pair);
       const reason = this.#reasonToRenew(name);
-      if ((reason !== undefined && !USABLE.has(reason)) || this.#hasEnded(pair)) this.#pairs.delete(name);
+      if ((reason !== undefined && !USABLE.has(reason)) || this.#hasEnded(name)) this.#held.delete(name);
     }
   }
 
   /** The certificate the node shows to servers; undefined when it has to join first. */
   get client(): KeyPairPem | undefined {
-    return this.#pairs.get('client-kubelet');
+    return this.#held.get('client-kubelet')?.pair;
   }
 
   /** What the kubelet serves with. Throws before `start` has resolved. */
   get serving(): KeyPairPem {
-    const pair = this.#pairs.get('serving-kubelet');
-    if (pair === undefined) throw new Error('the serving certificate was asked for before it was there');
-    return pair;
+    const held = this.#held.get('serving-kubelet');
+    if (held === undefined) throw new Error('the serving certificate was asked for before it was there');
+    return held.pair;
   }
 
   /** Calls `listener` after a certificate was renewed; returns the unsubscriber. */
@@ -113,7 +136,7 @@ export class NodeCertificates implements Component {
   /** Resolves when there is a serving certificate; goes on renewing. */
   async start(outer: AbortSignal): Promise<void> {
     const signal = AbortSignal.any([outer, this.#stopping.signal]);
-    await this.#keepSatisfied(signal, FIRST_RETRY_MS, () => this.#pairs.has('serving-kubelet'));
+    await this.#keepSatisfied(signal, FIRST_RETRY_MS, () => this.#held.has('serving-kubelet'));
     this.#running = this.#watch(signal);
   }
 
@@ -125,9 +148,10 @@ export class NodeCertificates implements Component {
   }
 
   async #watch(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
     while (!signal.aborted) {
-      await this.#keepSatisfied(signal, RETRY_MS, () => this.#due().length === 0);
-      await sleep(this.#options.clock, CHECK_EVERY_MS, signal);
+      await this.#keepSatisfied(signal, Math.min(RETRY_MS, this.#lookEveryMs), () => this.#due().length === 0);
+      await sleep(clock, this.#lookEveryMs, signal);
     }
   }
 
@@ -137,7 +161,7 @@ export class NodeCertificates implements Component {
     while (!signal.aborted && !isEnough()) {
       for (const name of this.#due()) {
         try {
-          if (this.#client !== undefined) await this.#renew(name, this.#client, signal);
+          await this.#renewAsNode(name, signal);
         } catch (error) {
           if (signal.aborted) return;
           log.warn('certificate not renewed, trying again', { name, error: errorText(error) });
@@ -147,24 +171,50 @@ export class NodeCertificates implements Component {
     }
   }
 
+  /** Renews with the certificate of before, or, when that counts no more, as a machine that joins. */
+  async #renewAsNode(name: Name, signal: AbortSignal): Promise<void> {
+    const { joinAgain } = this.#options;
+    if (name !== 'client-kubelet' || !this.#hasEnded(name)) {
+      if (this.#client !== undefined) await this.#renew(name, this.#client, signal);
+      return;
+    }
+    // The name is claimed anew, too: it may have been given away meanwhile.
+    const client = await joinAgain(signal);
+    try {
+      await this.#renew(name, client, signal);
+    } finally {
+      client.close();
+    }
+  }
+
+  get #lookEveryMs(): number {
+    return lookEvery(this.#lifetimeMs);
+  }
+
+  get #lifetimeMs(): number {
+    return this.#options.lifetimeMs ?? LEAF_LIFETIME_MS;
+  }
+
   #due(): Name[] {
     return (['client-kubelet', 'serving-kubelet'] as const).filter((name) => this.#reasonToRenew(name) !== undefined);
   }
 
   #reasonToRenew(name: Name): IssueReason | undefined {
-    const { serverCA, clientCA, clock } = this.#options;
-    const authorities = new Map([
-      ['server-ca', new X509Certificate(serverCA)],
-      ['client-ca', new X509Certificate(clientCA)],
-    ]);
-    const pair = this.#pairs.get(name);
-    const leaf = pair === undefined ? undefined : readLeaf(pair, authorities);
-    const existing = new Map<string, ExistingLeaf>(leaf === undefined ? [] : [[name, leaf]]);
-    return planCertificates(existing, [this.#wanted[name]], clock.now())[0]?.reason;
+    const held = this.#held.get(name);
+    const existing = new Map<string, ExistingLeaf>(held === undefined ? [] : [[name, held.leaf]]);
+    return planCertificates(existing, [this.#wanted[name]], this.#options.clock.now(), this.#lifetimeMs)[0]?.reason;
   }
 
-  #hasEnded({ certificate }: KeyPairPem): boolean {
-    return new X509Certificate(certificate).validToDate.getTime() <= this.#options.clock.now();
+  #hasEnded(name: Name): boolean {
+    const held = this.#held.get(name);
+    return held !== undefined && held.leaf.notAfter <= this.#options.clock.now();
+  }
+
+  /** What cannot be read counts as not there. */
+  #hold(name: Name, pair: KeyPairPem): void {
+    const leaf = readLeaf(pair, this.#authorities);
+    if (leaf === undefined) this.#held.delete(name);
+    else this.#held.set(name, { pair, leaf });
   }
 
   async #renew(name: Name, client: Client, signal: AbortSignal): Promise<void> {
@@ -176,7 +226,7 @@ export class NodeCertificates implements Component {
     // The key goes first: a certificate on disk always has its key, also after a crash between the two.
     await writeFileAtomic(`${stem}.key`, pair.key, { mode: 0o600 });
     await writeFileAtomic(`${stem}.crt`, pair.certificate, { mode: 0o644 });
-    this.#pairs.set(name, pair);
+    this.#hold(name, pair);
     log.info('certificate issued', { name, reason });
     for (const listener of [...this.#listeners]) listener();
   }

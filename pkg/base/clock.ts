@@ -58,6 +58,12 @@ export class FakeClock implements Clock {
     return this.#now;
   }
 
+  /** Sets the time as an operator does: timers run on. */
+  set(now: number): void {
+    for (const timer of this.#timers) timer.at += now - this.#now;
+    this.#now = now;
+  }
+
   setTimeout(fn: () => void, ms: number): Cancel {
     const timer = { at: this.#now + Math.max(ms, 0), fn };
     this.#timers.push(timer);

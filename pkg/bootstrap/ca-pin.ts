@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import { type RequestOptions, request } from 'node:https';
 import { OperatorError } from '../base/component.ts';
-import { errorText } from '../base/log.ts';
+import { connectionFailure, UnansweredError } from './connection-failure.ts';
 import { fitsCaBundle, type JoinToken } from './join-token.ts';
 
 export interface CaPinOptions {
@@ -36,20 +36,15 @@ export async function fetchPinnedCa(options: CaPinOptions): Promise<string> {
   if (fetched.code !== 200) {
     throw new OperatorError(`${server}${PATH} answers ${fetched.code}: is it the address of a kedge server?`);
   }
+  const bundle = fetched.body.toString('utf8');
+  requireCertificates(bundle, server);
   if (!fitsCaBundle(token, fetched.body)) {
     throw new OperatorError(
       `the CA of ${server} is not the one of the token: use the token of that cluster (server/token in its data directory); if it is, somebody else answers at that address`,
     );
   }
-  const bundle = fetched.body.toString('utf8');
-  requireCertificates(bundle, server);
   await get(options, { ca: bundle, rejectUnauthorized: true });
   return bundle;
-}
-
-/** Nobody answered, which may be different in a moment. */
-export class UnansweredError extends Error {
-  override readonly name = 'UnansweredError';
 }
 
 function requireCertificates(bundle: string, server: string): void {
@@ -65,7 +60,7 @@ function get({ server, signal, timeoutMs = TIMEOUT_MS }: CaPinOptions, tls: Requ
   const url = new URL(PATH, server);
   const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
   return new Promise((resolve, reject) => {
-    const fail = (error: Error): void => reject(failure(error, server));
+    const fail = (error: Error): void => reject(connectionFailure(error, server));
     const sent = request(url, { ...tls, agent: false, minVersion: 'TLSv1.2', signal: limit }, (response) => {
       const chunks: Buffer[] = [];
       let bytes = 0;
@@ -80,36 +75,4 @@ function get({ server, signal, timeoutMs = TIMEOUT_MS }: CaPinOptions, tls: Requ
     sent.on('error', fail);
     sent.end();
   });
-}
-
-/** What an error of the connection means for who wants to join. */
-function failure(error: Error & { code?: string }, server: string): Error {
-  const { hostname } = new URL(server);
-  const cause = { cause: error };
-  switch (error.code) {
-    case 'CERT_NOT_YET_VALID':
-    case 'CERT_HAS_EXPIRED':
-      return new OperatorError(
-        `the certificate of ${server} is ${error.code === 'CERT_HAS_EXPIRED' ? 'no longer' : 'not yet'} valid here: check the clocks of both machines (this one says ${new Date().toISOString()})`,
-        cause,
-      );
-    case 'ERR_TLS_CERT_ALTNAME_INVALID':
-      return new OperatorError(
-        `the certificate of ${server} is not for ${hostname}: start the server with --tls-san=${hostname}, or use one of its own names`,
-        cause,
-      );
-    case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
-    case 'SELF_SIGNED_CERT_IN_CHAIN':
-    case 'DEPTH_ZERO_SELF_SIGNED_CERT':
-    case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
-    case 'CERT_SIGNATURE_FAILURE':
-      return new OperatorError(
-        `the certificate of ${server} is not issued by the CA it gives: something between takes its connections (a proxy, say); let the port through as it is`,
-        cause,
-      );
-    case 'EPROTO':
-      return new OperatorError(`${server} does not speak TLS: is it the address of a kedge server?`, cause);
-    default:
-      return new UnansweredError(`cannot reach ${server} (${errorText(error)}): check address, port and firewall`);
-  }
 }

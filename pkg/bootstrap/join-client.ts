@@ -2,8 +2,7 @@
 import { type RequestOptions, request } from 'node:https';
 import { z } from 'zod';
 import { OperatorError } from '../base/component.ts';
-import { errorText } from '../base/log.ts';
-import { UnansweredError } from './ca-pin.ts';
+import { connectionFailure, UnansweredError } from './connection-failure.ts';
 import {
   type ClusterConfig,
   CONFIG_PATH,
@@ -12,6 +11,7 @@ import {
   type JoinAnswer,
   type JoinRequest,
   joinAnswerSchema,
+  NODE_PASSWORD_HEADER,
   TOKEN_PATH,
 } from './join-protocol.ts';
 import type { JoinToken } from './join-token.ts';
@@ -51,9 +51,7 @@ export async function requestJoin(where: JoinServer, token: JoinToken, join: Joi
         `${server} does not know the token: copy the whole line from server/token in the data directory of a server, or make one with \`kedge token create\` there (tokens may have expired or been changed)`,
       );
     case 409:
-      throw new OperatorError(
-        `the node name "${join.nodeName}" belongs to another machine: give this one another name with --node-name, or, if it takes the other's place, \`kubectl delete node ${join.nodeName}\` first`,
-      );
+      throw nameTaken(join.nodeName);
     case 403:
       throw new OperatorError(`${server} does not let this token join nodes: ${messageOf(body)}`);
     default:
@@ -62,15 +60,29 @@ export async function requestJoin(where: JoinServer, token: JoinToken, join: Joi
   }
 }
 
+function nameTaken(nodeName: string): OperatorError {
+  return new OperatorError(
+    `the node name "${nodeName}" belongs to another machine: give this one another name with --node-name, or, if it takes the other's place, \`kubectl delete node ${nodeName}\` first`,
+  );
+}
+
 /**
- * What the cluster is like by now, asked with the node's own certificate. Throws UnansweredError when nobody says;
- * undefined when the certificate counts no more.
+ * What the cluster is like by now, asked with the node's own certificate. Throws UnansweredError when nobody says, or
+ * nobody who can be believed; OperatorError when the node's name was given to another machine meanwhile. Undefined when
+ * the certificate counts no more.
  */
 export async function requestConfig(
   where: JoinServer,
   credentials: { readonly cert: string; readonly key: string },
+  { nodeName, nodePassword }: Pick<JoinRequest, 'nodeName' | 'nodePassword'>,
 ): Promise<ClusterConfig | undefined> {
-  const { code, body } = await send(where, CONFIG_PATH, { method: 'GET', ...credentials });
+  const options = { method: 'GET', ...credentials, headers: { [NODE_PASSWORD_HEADER]: nodePassword } };
+  const { code, body } = await send(where, CONFIG_PATH, options).catch((error: unknown) => {
+    // A node that has joined waits for its server, whatever is in the way: it may be mended there.
+    if (error instanceof OperatorError) throw new UnansweredError(error.message, { cause: error });
+    throw error;
+  });
+  if (code === 409) throw nameTaken(nodeName);
   if (code === 401 || code === 403) return undefined;
   if (code !== 200) throw new UnansweredError(`${where.server} answers ${code}: ${messageOf(body)}`);
   return parse(clusterConfigSchema, body, where.server);
@@ -120,8 +132,7 @@ function send(
 ): Promise<Answer> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
   return new Promise((resolve, reject) => {
-    const fail = (error: Error): void =>
-      reject(new UnansweredError(`cannot reach ${server} (${errorText(error)}): check address, port and firewall`));
+    const fail = (error: Error): void => reject(connectionFailure(error, server));
     const sent = request(new URL(path, server), { ...options, ca, agent: false, signal: limit }, (response) => {
       const chunks: Buffer[] = [];
       let bytes = 0;

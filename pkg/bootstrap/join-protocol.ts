@@ -1,9 +1,12 @@
 /** What a joining machine and a server tell each other; paths below the API server's port. */
 import { z } from 'zod';
+import { LEAF_LIFETIME_MS } from '../pki/certificate-plan.ts';
 
 export const JOIN_PATH = '/v1-kedge/join';
 export const CONFIG_PATH = '/v1-kedge/config';
 export const TOKEN_PATH = '/v1-kedge/token';
+/** With which a node that asks for the cluster's configuration shows that it is still the machine its name belongs to. */
+export const NODE_PASSWORD_HEADER = 'kedge-node-password';
 
 /** A machine that wants to be a node. */
 export const joinRequestSchema = z.object({
@@ -25,6 +28,8 @@ export const clusterConfigSchema = z.object({
   disabled: z.object({ kubeProxy: z.boolean(), clusterDNS: z.boolean() }),
   /** PEM of the authority that signs the client certificates of the API server and of nodes. */
   clientCA: z.string(),
+  /** How long the certificates of nodes live. */
+  certificateLifetimeMs: z.number().positive().default(LEAF_LIFETIME_MS),
   /** kedge's version on the server. */
   version: z.string(),
 });

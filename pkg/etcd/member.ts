@@ -1,12 +1,15 @@
 import { mkdir, readdir, rename } from 'node:fs/promises';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { writeFileAtomic } from '../base/atomic-file.ts';
-import { type Cancel, type Clock, sleep } from '../base/clock.ts';
+import { type Clock, sleep } from '../base/clock.ts';
 import { type Component, OperatorError } from '../base/component.ts';
 import { errorText, type Logger } from '../base/log.ts';
 import { EtcdClient } from '../datastore/etcd/client.ts';
 import { type DetachedProcess, fileSize, isRunning } from '../host/detached-process.ts';
+import { LEAF_LIFETIME_MS } from '../pki/certificate-plan.ts';
 import { type EtcdCertificates, ensureEtcdCertificates } from '../pki/etcd-certificates.ts';
+import type { KeyPairPem } from '../pki/issue.ts';
+import { keepRenewed } from '../pki/renewal.ts';
 import { findEtcd } from './binary.ts';
 import { type EtcdFailure, etcdFailure } from './failure.ts';
 import { clientURL, ETCD_PORTS, type EtcdConfig, etcdLayout, peerURL } from './layout.ts';
@@ -32,6 +35,8 @@ export interface EtcdMemberOptions {
   readonly start: MemberStart;
   /** Whether this server can join again when it finds that it was removed from the cluster. */
   readonly canRejoin: boolean;
+  /** How long certificates live; 365 days unless given. */
+  readonly certificateLifetimeMs?: number;
   readonly clock: Clock;
   readonly log: Logger;
   readonly onFatal: (error: Error) => void;
@@ -39,7 +44,6 @@ export interface EtcdMemberOptions {
 
 const POLL_MS = 500;
 const RESTART_MS = 1_000;
-const CERTIFICATES_MS = 12 * 60 * 60 * 1000;
 const TELL_MS = 10_000;
 
 /**
@@ -62,7 +66,7 @@ export class EtcdMember implements Component {
   #memberName = '';
   #process: DetachedProcess | undefined;
   #watching: Promise<void> = Promise.resolve();
-  #cancelRenewal: Cancel = () => {};
+  #endRenewal: () => Promise<void> = async () => {};
 
   constructor(options: EtcdMemberOptions) {
     this.#options = options;
@@ -93,7 +97,8 @@ export class EtcdMember implements Component {
     const program = await findEtcd(dataDir);
     const layout = etcdLayout(root);
     await mkdir(root, { recursive: true, mode: 0o700 });
-    await this.#renewCertificates();
+    const { leaves } = await this.#renewCertificates();
+    this.#keepRenewed(leaves);
     this.#memberName = await memberName(layout, nodeName);
     const own = `${this.#memberName}=${peerURL(address, ETCD_PORTS)}`;
     const certificates = this.#certificates;
@@ -131,7 +136,7 @@ export class EtcdMember implements Component {
   /** Ends etcd with the server: it hands its leadership over first. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    this.#cancelRenewal();
+    await this.#endRenewal();
     await this.#watching;
     if (this.#process !== undefined) await stopEtcd(this.#process, this.#options.clock);
   }
@@ -233,22 +238,38 @@ export class EtcdMember implements Component {
     );
   }
 
-  async #renewCertificates(): Promise<void> {
+  #keepRenewed(first: readonly KeyPairPem[]): void {
+    const { clock, log } = this.#options;
+    let leaves = first;
+    this.#endRenewal = keepRenewed({
+      clock,
+      lifetimeMs: this.#lifetimeMs,
+      leaves: () => leaves,
+      renew: async () => {
+        ({ leaves } = await this.#renewCertificates());
+      },
+      onError: (error) => log.error("etcd's certificates could not be renewed", { error: errorText(error) }),
+    });
+  }
+
+  get #lifetimeMs(): number {
+    return this.#options.certificateLifetimeMs ?? LEAF_LIFETIME_MS;
+  }
+
+  async #renewCertificates(): Promise<EtcdCertificates> {
     const { tls, nodeName, address, clock, log } = this.#options;
-    this.#certificates = await ensureEtcdCertificates({
+    const certificates = await ensureEtcdCertificates({
       directory: tls,
       nodeName,
       addresses: [address],
+      lifetimeMs: this.#lifetimeMs,
       clock,
       log,
     });
-    const { client, serverCA } = this.#certificates;
+    this.#certificates = certificates;
+    const { client, serverCA } = certificates;
     this.#context = createSecureContext({ ca: serverCA, cert: client.certificate, key: client.key });
-    this.#cancelRenewal = clock.setTimeout(() => {
-      this.#renewCertificates().catch((error: unknown) => {
-        log.error("etcd's certificates could not be renewed", { error: errorText(error) });
-      });
-    }, CERTIFICATES_MS);
+    return certificates;
   }
 
   #clientOf(endpoint: string): EtcdClient {

@@ -60,13 +60,23 @@ export const AUTHORITY_LIFETIME_MS = 3650 * DAY_MS;
 export const LEAF_LIFETIME_MS = 365 * DAY_MS;
 export const RENEW_BEFORE_MS = 120 * DAY_MS;
 
+/** How long before its end a leaf is renewed that lives for `lifetimeMs`. */
+export function renewBefore(lifetimeMs: number): number {
+  return (RENEW_BEFORE_MS / LEAF_LIFETIME_MS) * Math.min(lifetimeMs, LEAF_LIFETIME_MS);
+}
+
 function sameSet(a: readonly string[], b: readonly string[]): boolean {
   const left = new Set(a);
   const right = new Set(b);
   return left.size === right.size && [...left].every((value) => right.has(value));
 }
 
-function reasonToIssue(existing: ExistingLeaf | undefined, wanted: LeafSpec, now: number): IssueReason | undefined {
+function reasonToIssue(
+  existing: ExistingLeaf | undefined,
+  wanted: LeafSpec,
+  now: number,
+  lifetimeMs: number,
+): IssueReason | undefined {
   if (existing === undefined) return 'missing';
   if (!existing.keyMatches) return 'key does not match';
   if (existing.issuer !== wanted.issuer) return 'signed by another authority';
@@ -77,7 +87,7 @@ function reasonToIssue(existing: ExistingLeaf | undefined, wanted: LeafSpec, now
   if (!sameSet(existing.dnsNames, wanted.dnsNames) || !sameSet(existing.ipAddresses, wanted.ipAddresses)) {
     return 'names or addresses changed';
   }
-  if (existing.notAfter - now < RENEW_BEFORE_MS) return 'expires soon';
+  if (existing.notAfter - now < renewBefore(lifetimeMs)) return 'expires soon';
   if (existing.notBefore > now) return 'not yet valid';
   return undefined;
 }
@@ -85,15 +95,16 @@ function reasonToIssue(existing: ExistingLeaf | undefined, wanted: LeafSpec, now
 /**
  * The leaves of `wanted` that have to be issued at time `now` (ms since the epoch), each with the first reason found.
  * `existing` holds what is on disk by name; a certificate whose authority was just made reads as 'signed by another
- * authority', so a new authority takes all its leaves with it.
+ * authority', so a new authority takes all its leaves with it. Leaves live for `lifetimeMs`.
  */
 export function planCertificates(
   existing: ReadonlyMap<string, ExistingLeaf>,
   wanted: readonly LeafSpec[],
   now: number,
+  lifetimeMs = LEAF_LIFETIME_MS,
 ): PlannedIssue[] {
   return wanted.flatMap((leaf) => {
-    const reason = reasonToIssue(existing.get(leaf.name), leaf, now);
+    const reason = reasonToIssue(existing.get(leaf.name), leaf, now, lifetimeMs);
     return reason === undefined ? [] : [{ leaf, reason }];
   });
 }

@@ -144,14 +144,20 @@ test('an authority is never replaced silently', async () => {
 test('the manager renews while running and tells its users', async () => {
   const time = new FakeClock(Date.now());
   const own = pathsFor(join(directory, 'renewal'));
-  const manager = new CertificateManager(options({ clock: time, paths: own }));
+  const manager = new CertificateManager(options({ clock: time, paths: own, lifetimeMs: DAY_MS }));
   await manager.start(new AbortController().signal);
   const first = manager.current;
   const renewed = new Promise<Certificates>((resolve) => manager.onChange(resolve));
-  await time.advance(246 * DAY_MS);
+  await time.advance((246 / 365) * DAY_MS);
   const next = await renewed;
   assert.notEqual(next.leaves['client-admin'].certificate, first.leaves['client-admin'].certificate);
   assert.deepEqual(next.authorities, first.authorities);
+  // The clock was wrong, and is set: nobody waits for half a day then.
+  const after = new Promise<Certificates>((resolve) => manager.onChange(resolve));
+  time.set(time.now() + 400 * DAY_MS);
+  await time.advance(60_000);
+  const last = await after;
+  assert.ok(Date.parse(new X509Certificate(last.leaves['client-admin'].certificate).validTo) > time.now());
   await manager.stop();
 });
 

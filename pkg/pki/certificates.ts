@@ -2,13 +2,14 @@ import type { X509Certificate } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { writeFileAtomic } from '../base/atomic-file.ts';
-import type { Cancel, Clock } from '../base/clock.ts';
+import type { Clock } from '../base/clock.ts';
 import { type Component, OperatorError } from '../base/component.ts';
 import { errorText, type Logger } from '../base/log.ts';
 import type { Paths } from '../base/paths.ts';
-import { DAY_MS, type ExistingLeaf, planCertificates, RENEW_BEFORE_MS } from './certificate-plan.ts';
+import { DAY_MS, type ExistingLeaf, LEAF_LIFETIME_MS, planCertificates, RENEW_BEFORE_MS } from './certificate-plan.ts';
 import { createAuthority, issueCertificate, type KeyPairPem } from './issue.ts';
 import { readKeyPair, readLeaf } from './read-certificate.ts';
+import { keepRenewed } from './renewal.ts';
 import {
   AGENT_LEAVES,
   AUTHORITIES,
@@ -28,13 +29,14 @@ export interface Certificates {
 export interface CertificateOptions {
   readonly paths: Paths;
   readonly subject: CertificateSubject;
+  /** How long certificates live, in ms; 365 days unless given. */
+  readonly lifetimeMs?: number;
   readonly clock: Clock;
   readonly log: Logger;
 }
 
 const KEY_MODE = 0o600;
 const CERTIFICATE_MODE = 0o644;
-const CHECK_EVERY_MS = DAY_MS / 2;
 
 async function readIfPresent(path: string): Promise<string | undefined> {
   try {
@@ -117,7 +119,7 @@ async function forEachName<Name extends string, Value>(
 export async function ensureCertificates(
   options: CertificateOptions,
 ): Promise<{ certificates: Certificates; changed: string[] }> {
-  const { paths, clock, log } = options;
+  const { paths, clock, log, lifetimeMs = LEAF_LIFETIME_MS } = options;
   await mkdir(paths.dataDir, { recursive: true });
   await mkdir(paths.tls, { recursive: true, mode: 0o700 });
   await mkdir(paths.agent, { recursive: true });
@@ -139,7 +141,7 @@ export async function ensureCertificates(
   }
 
   const plan = new Map(
-    planCertificates(existing, wantedCertificates(options.subject), clock.now()).map((issue) => [
+    planCertificates(existing, wantedCertificates(options.subject), clock.now(), lifetimeMs).map((issue) => [
       issue.leaf.name,
       issue,
     ]),
@@ -150,7 +152,7 @@ export async function ensureCertificates(
     if (issue === undefined && certificate !== undefined && key !== undefined) return { certificate, key };
     if (issue === undefined) throw new Error(`no certificate is wanted under the name ${name}`);
     const authority = authorities[issue.leaf.issuer as AuthorityName];
-    const pair = await issueCertificate(issue.leaf, authority, clock.now());
+    const pair = await issueCertificate(issue.leaf, authority, clock.now(), lifetimeMs);
     await writePair(leafStem(paths, name), pair, false);
     log.info('certificate issued', { name, reason: issue.reason });
     return pair;
@@ -159,20 +161,23 @@ export async function ensureCertificates(
 }
 
 /**
- * Keeps the certificates fresh: issues what is needed at start, then looks twice a day, so that a cluster that is never
- * restarted does not lock itself out after a year. Users of a certificate subscribe and take over the new one.
+ * Keeps the certificates fresh: issues what is needed at start and whenever one is due. Users of a certificate
+ * subscribe and take over the new one.
  */
 export class CertificateManager implements Component {
   readonly name = 'certificates';
   readonly #options: CertificateOptions;
   readonly #listeners = new Set<(certificates: Certificates) => void>();
   #current: Certificates | undefined;
-  #cancel: Cancel | undefined;
-  #stopped = false;
-  #running: Promise<void> = Promise.resolve();
+  #stop: () => Promise<void> = async () => {};
 
   constructor(options: CertificateOptions) {
     this.#options = options;
+  }
+
+  /** How long certificates live, in ms. */
+  get lifetimeMs(): number {
+    return this.#options.lifetimeMs ?? LEAF_LIFETIME_MS;
   }
 
   /** The certificates in force. Throws before `start` has resolved. */
@@ -189,35 +194,27 @@ export class CertificateManager implements Component {
 
   async start(_signal: AbortSignal): Promise<void> {
     this.#current = (await ensureCertificates(this.#options)).certificates;
-    this.#scheduleCheck();
+    const { clock, log, paths } = this.#options;
+    this.#stop = keepRenewed({
+      clock,
+      lifetimeMs: this.lifetimeMs,
+      leaves: () => Object.values(this.current.leaves),
+      renew: () => this.#renew(),
+      onError: (error) =>
+        log.error('certificates could not be renewed', { error: errorText(error), directory: dirname(paths.tls) }),
+    });
   }
 
   async ready(): Promise<void> {}
 
   async stop(): Promise<void> {
-    this.#stopped = true;
-    this.#cancel?.();
-    await this.#running;
+    await this.#stop();
   }
 
-  #scheduleCheck(): void {
-    if (this.#stopped) return;
-    this.#cancel = this.#options.clock.setTimeout(() => {
-      this.#running = this.#check().finally(() => this.#scheduleCheck());
-    }, CHECK_EVERY_MS);
-  }
-
-  async #check(): Promise<void> {
-    try {
-      const { certificates, changed } = await ensureCertificates(this.#options);
-      if (changed.length === 0) return;
-      this.#current = certificates;
-      for (const listener of this.#listeners) listener(certificates);
-    } catch (error) {
-      this.#options.log.error('certificates could not be renewed', {
-        error: errorText(error),
-        directory: dirname(this.#options.paths.tls),
-      });
-    }
+  async #renew(): Promise<void> {
+    const { certificates, changed } = await ensureCertificates(this.#options);
+    if (changed.length === 0) return;
+    this.#current = certificates;
+    for (const listener of this.#listeners) listener(certificates);
   }
 }

@@ -4,7 +4,13 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
-import { type ExistingLeaf, type LeafSpec, type LeafUsage, planCertificates } from './certificate-plan.ts';
+import {
+  type ExistingLeaf,
+  LEAF_LIFETIME_MS,
+  type LeafSpec,
+  type LeafUsage,
+  planCertificates,
+} from './certificate-plan.ts';
 import { ensureAuthority, readPair, writePair } from './certificates.ts';
 import { issueCertificate, type KeyPairPem } from './issue.ts';
 import { readKeyPair, readLeaf } from './read-certificate.ts';
@@ -16,6 +22,8 @@ export interface EtcdCertificateOptions {
   readonly nodeName: string;
   /** Addresses and names other servers reach this one by. */
   readonly addresses: readonly string[];
+  /** How long certificates live, in ms; 365 days unless given. */
+  readonly lifetimeMs?: number;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -36,6 +44,8 @@ export interface EtcdCertificates {
   /** What the API server shows etcd. */
   readonly client: KeyPairPem;
   readonly serverCA: string;
+  /** All three. */
+  readonly leaves: readonly KeyPairPem[];
 }
 
 function leaf(name: string, issuer: string, usage: LeafUsage, commonName: string, names: readonly string[]): LeafSpec {
@@ -52,7 +62,7 @@ function leaf(name: string, issuer: string, usage: LeafUsage, commonName: string
 
 /** Reads etcd's certificates, issuing what is missing or no longer fits. etcd reads its files at each handshake. */
 export async function ensureEtcdCertificates(options: EtcdCertificateOptions): Promise<EtcdCertificates> {
-  const { directory, nodeName, addresses, clock, log } = options;
+  const { directory, nodeName, addresses, lifetimeMs = LEAF_LIFETIME_MS, clock, log } = options;
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const authorities = new Map<string, KeyPairPem>();
   const parsed = new Map<string, X509Certificate>();
@@ -77,10 +87,10 @@ export async function ensureEtcdCertificates(options: EtcdCertificateOptions): P
     const read = readLeaf({ certificate, key }, parsed);
     if (read !== undefined) existing.set(name, read);
   }
-  for (const { leaf: spec, reason } of planCertificates(existing, wanted, clock.now())) {
+  for (const { leaf: spec, reason } of planCertificates(existing, wanted, clock.now(), lifetimeMs)) {
     const authority = authorities.get(spec.issuer);
     if (authority === undefined) throw new Error(`etcd has no authority ${spec.issuer}`);
-    const pair = await issueCertificate(spec, authority, clock.now());
+    const pair = await issueCertificate(spec, authority, clock.now(), lifetimeMs);
     await writePair(join(directory, spec.name), pair, false);
     pairs.set(spec.name, pair);
     log.info('certificate issued', { name: `etcd/${spec.name}`, reason });
@@ -101,5 +111,6 @@ export async function ensureEtcdCertificates(options: EtcdCertificateOptions): P
     },
     client,
     serverCA,
+    leaves: [...pairs.values()],
   };
 }

@@ -125,12 +125,17 @@ export async function signCertificate(
 }
 
 /**
- * Issues `leaf` with a fresh key, signed by `authority`, valid from the authority's own beginning until a year after
- * `now` (ms since the epoch) but not beyond the authority. The authority's certificates follow the leaf in the chain.
+ * Issues `leaf` with a fresh key, signed by `authority`, valid from the authority's own beginning until `lifetimeMs`
+ * after `now` (ms since the epoch) but not beyond the authority. The authority's certificates follow the leaf in the chain.
  */
-export async function issueCertificate(leaf: LeafSpec, authority: KeyPairPem, now: number): Promise<KeyPairPem> {
+export async function issueCertificate(
+  leaf: LeafSpec,
+  authority: KeyPairPem,
+  now: number,
+  lifetimeMs = LEAF_LIFETIME_MS,
+): Promise<KeyPairPem> {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const content = { ...leaf, usages: usagesOf(leaf.usage), notBefore: 0, notAfter: now + LEAF_LIFETIME_MS };
+  const content = { ...leaf, usages: usagesOf(leaf.usage), notBefore: 0, notAfter: now + lifetimeMs };
   const certificate = await signCertificate(content, publicKey, authority);
   return {
     certificate: `${certificate}${authority.certificate}`,

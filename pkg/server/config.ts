@@ -12,6 +12,8 @@ export interface ServerConfig {
   readonly advertiseAddress: string | undefined;
   /** More host names and addresses for the API server's certificate. */
   readonly tlsSANs: readonly string[];
+  /** How long the certificates of servers and nodes live. */
+  readonly certificateLifetimeMs: number;
   readonly clusterCIDR: string;
   readonly serviceCIDR: string;
   /** Both ends are included. */

@@ -97,6 +97,7 @@ async function startServer(
       clusterDomain: config.clusterDomain,
       tlsSans: config.tlsSANs,
     },
+    lifetimeMs: config.certificateLifetimeMs,
     clock,
     log: log.child('certificates'),
   });
@@ -175,6 +176,7 @@ function clusterConfig(config: ServerConfig, certificates: CertificateManager): 
     flannelBackend,
     disabled: { kubeProxy: disabled.kubeProxy, clusterDNS: disabled.clusterDNS },
     clientCA: certificates.current.authorities['client-ca'].certificate,
+    certificateLifetimeMs: certificates.lifetimeMs,
     version: VERSION,
   };
 }
@@ -280,6 +282,7 @@ export function controllerManager(
         const { authorities } = certificates.current;
         return { client: authorities['client-ca'], server: authorities['server-ca'] };
       },
+      lifetimeMs: certificates.lifetimeMs,
     },
     metadata: objectMetadata(store, registry),
     // Addresses at which no proxy answers would be of no use.

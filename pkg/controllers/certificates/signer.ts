@@ -5,7 +5,6 @@ import { isConditionTrue } from '../../apimachinery/object-meta.ts';
 import { parseSigningRequest, type SigningRequest } from '../../apimachinery/x509/signing-request.ts';
 import type { Component } from '../../base/component.ts';
 import { errorText } from '../../base/log.ts';
-import { LEAF_LIFETIME_MS } from '../../pki/certificate-plan.ts';
 import { type KeyPairPem, signCertificate } from '../../pki/issue.ts';
 import { SIGNERS } from '../../registry/certificates/signers.ts';
 import { type ControllerContext, createController, watchOwn } from '../controller.ts';
@@ -13,6 +12,8 @@ import { type ControllerContext, createController, watchOwn } from '../controlle
 export interface SignerOptions {
   /** The authorities as they are now. */
   authorities(): { readonly client: KeyPairPem; readonly server: KeyPairPem };
+  /** The longest that certificates live, in ms. */
+  readonly lifetimeMs: number;
 }
 
 const SHORTEST_MS = 600_000;
@@ -25,7 +26,10 @@ const PURPOSES: Readonly<Record<string, { readonly usage: 'client' | 'server'; r
   [SIGNERS.kubeletServing]: { usage: 'server', ofNode: true },
 };
 
-export function createCertificateSigner(context: ControllerContext, { authorities }: SignerOptions): Component {
+export function createCertificateSigner(
+  context: ControllerContext,
+  { authorities, lifetimeMs }: SignerOptions,
+): Component {
   const { client, clock } = context;
   const requests = client.informer(certificateSigningRequests);
 
@@ -43,7 +47,7 @@ export function createCertificateSigner(context: ControllerContext, { authoritie
       await fail(object, errorText(error));
       return;
     }
-    const lifetime = Math.min(Math.max((expirationSeconds ?? Infinity) * 1000, SHORTEST_MS), LEAF_LIFETIME_MS);
+    const lifetime = Math.min(Math.max((expirationSeconds ?? Infinity) * 1000, SHORTEST_MS), lifetimeMs);
     const content = {
       ...request,
       usages: [purpose.usage],

@@ -2,7 +2,8 @@ import { request } from 'node:https';
 import { type Clock, sleep } from '../../base/clock.ts';
 import { OperatorError } from '../../base/component.ts';
 import { errorText, type Logger } from '../../base/log.ts';
-import { fetchPinnedCa, UnansweredError } from '../../bootstrap/ca-pin.ts';
+import { fetchPinnedCa } from '../../bootstrap/ca-pin.ts';
+import { connectionFailure, UnansweredError } from '../../bootstrap/connection-failure.ts';
 import { parseJoinToken } from '../../bootstrap/join-token.ts';
 import {
   SERVER_BOOTSTRAP_PATH,
@@ -58,8 +59,7 @@ async function get({ server, ca, secret, signal }: Where): Promise<ServerBootstr
   const headers = { authorization: `Bearer server:${secret}` };
   const limit = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
   const answer = await new Promise<{ code: number; body: string }>((resolve, reject) => {
-    const fail = (error: Error): void =>
-      reject(new UnansweredError(`cannot reach ${server} (${errorText(error)}): check address, port and firewall`));
+    const fail = (error: Error): void => reject(connectionFailure(error, server));
     const url = new URL(SERVER_BOOTSTRAP_PATH, server);
     const sent = request(url, { headers, ca, agent: false, signal: limit }, (response) => {
       const chunks: Buffer[] = [];

@@ -39,6 +39,7 @@ export async function startEtcd(
     tls: paths.etcdTls,
     nodeName: config.node.name,
     address: nodeIP,
+    certificateLifetimeMs: config.certificateLifetimeMs,
     start: choice.start,
     canRejoin: config.cluster.server !== undefined,
     clock,

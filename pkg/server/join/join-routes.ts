@@ -1,5 +1,6 @@
 import { isDns1123Subdomain } from '../../apimachinery/names.ts';
 import { statusErrors } from '../../apimachinery/status-error.ts';
+import { nodeNameOf } from '../../apiserver/authn/user.ts';
 import type { Exchange } from '../../apiserver/http/exchange.ts';
 import { readBody, sendBytes, sendDocument } from '../../apiserver/http/exchange.ts';
 import type { ExtraRoute } from '../../apiserver/http/router.ts';
@@ -10,6 +11,7 @@ import {
   JOIN_PATH,
   type JoinAnswer,
   joinRequestSchema,
+  NODE_PASSWORD_HEADER,
   TOKEN_PATH,
 } from '../../bootstrap/join-protocol.ts';
 import type { Client } from '../../client/client.ts';
@@ -37,16 +39,27 @@ export function joinRoutes(options: JoinRoutesOptions): ExtraRoute[] {
   async function join(exchange: Exchange): Promise<void> {
     const { nodeName, nodePassword, version } = await bodyOf(exchange, joinRequestSchema.parse);
     if (isDns1123Subdomain(nodeName).length > 0) throw statusErrors.badRequest(`"${nodeName}" cannot be a node's name`);
-    if (!(await claimNodeName(options.client(), nodeName, nodePassword))) {
-      log.warn('a machine wants the name of another node', {
-        node: nodeName,
-        from: exchange.request.socket.remoteAddress,
-      });
-      throw statusErrors.custom(409, 'AlreadyExists', `the node name "${nodeName}" belongs to another machine`);
-    }
+    await claim(exchange, nodeName, nodePassword);
     log.info('a machine joins', { node: nodeName, version, from: exchange.request.socket.remoteAddress });
     const answer: JoinAnswer = { cluster: options.cluster(), pass: passes.issue(nodeName) };
     sendDocument(exchange, answer);
+  }
+
+  async function claim(exchange: Exchange, nodeName: string, nodePassword: string): Promise<void> {
+    if (await claimNodeName(options.client(), nodeName, nodePassword)) return;
+    log.warn('a machine wants the name of another node', {
+      node: nodeName,
+      from: exchange.request.socket.remoteAddress,
+    });
+    throw statusErrors.custom(409, 'AlreadyExists', `the node name "${nodeName}" belongs to another machine`);
+  }
+
+  /** A node that was deleted claims its name anew, unless another machine has it by now. */
+  async function configure(exchange: Exchange): Promise<void> {
+    const password = exchange.request.headers[NODE_PASSWORD_HEADER];
+    const nodeName = nodeNameOf(exchange.user);
+    if (nodeName !== undefined && typeof password === 'string') await claim(exchange, nodeName, password);
+    sendDocument(exchange, options.cluster());
   }
 
   async function rotate(exchange: Exchange): Promise<void> {
@@ -63,7 +76,7 @@ export function joinRoutes(options: JoinRoutesOptions): ExtraRoute[] {
       isPublic: true,
       handle: async (exchange) => sendBytes(exchange, Buffer.from(options.caBundle()), { mediaType: PEM }),
     },
-    { method: 'GET', path: CONFIG_PATH, handle: async (exchange) => sendDocument(exchange, options.cluster()) },
+    { method: 'GET', path: CONFIG_PATH, handle: configure },
     { method: 'POST', path: JOIN_PATH, handle: join },
     // Machines may not: their role knows only `get` and `post`.
     { method: 'PUT', path: TOKEN_PATH, handle: rotate },
