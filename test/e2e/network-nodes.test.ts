@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { HostCluster } from './lib/host-cluster.ts';
 import { type Host, Lan } from './lib/hosts.ts';
 import { assertNothingLeft, type MachineState, readMachine } from './lib/machine.ts';
@@ -14,6 +16,8 @@ const SERVE_WHO =
   'printf "#!/bin/sh\\necho Content-type: text/plain\\necho\\necho $(hostname) \\$REMOTE_ADDR\\n" >cgi-bin/who && ' +
   'chmod +x cgi-bin/who && exec httpd -f -p 0.0.0.0:8080 -h /tmp/www';
 const PAGE = '/cgi-bin/who';
+/** Of certificates: they are renewed after two thirds of it. */
+const LIFETIME_MS = 150_000;
 const NODES = ['one', 'two', 'three'] as const;
 type NodeName = (typeof NODES)[number];
 
@@ -48,7 +52,7 @@ describe('network across nodes', () => {
     lan = await Lan.create();
     for (const name of [...NODES, 'outside']) hosts.set(name, await lan.addHost(name));
     cluster = await HostCluster.at(hostOf('one'));
-    hostOf('one').startKedge(['server']);
+    hostOf('one').startKedge(['server', `--certificate-lifetime=${LIFETIME_MS / 1000}s`]);
     await cluster.waitForNodes(['one']);
     for (const name of ['two', 'three'] as const) startAgent(name);
     await cluster.waitForNodes(NODES);
@@ -211,6 +215,55 @@ describe('network across nodes', () => {
     await one.mustRun(['nft', 'delete', 'table', 'ip', 'kedge-pods']);
     const ruled = async (): Promise<boolean> => (await one.mustRun(['nft', 'list', 'tables'])).includes('kedge-pods');
     await until('the rules of Pods are back', ruled);
+  });
+
+  test('a LoadBalancer Service has the addresses of all nodes and serves at each', async () => {
+    await ns.apply(service('balancer', 'web', { type: 'LoadBalancer', ports: [{ port: 8088, targetPort: 8080 }] }));
+    const addresses = NODES.map((name) => hostOf(name).address).sort();
+    await until('it has all addresses', async () => {
+      const told = await ns.read('service/balancer', '.status.loadBalancer.ingress[*].ip');
+      return told.split(' ').sort().join() === addresses.join();
+    });
+    for (const address of addresses) {
+      const all = async (): Promise<boolean> =>
+        servers(await fromHost('outside', address, 8088, 12)).length === NODES.length;
+      await until(`${address} leads from outside to all Pods`, all);
+    }
+    await ns.kubectl('delete', 'service', 'balancer');
+  });
+
+  test('certificates are renewed while all goes on', async () => {
+    const files = [
+      ['one', 'server/tls/serving-kube-apiserver'],
+      ['one', 'server/tls/client-kube-apiserver'],
+      ['one', 'agent/serving-kubelet'],
+      ['two', 'agent/client-kubelet'],
+      ['two', 'agent/serving-kubelet'],
+      ['three', 'agent/client-kubelet'],
+      ['three', 'agent/serving-kubelet'],
+    ] as const;
+    const certificates = (): X509Certificate[] =>
+      files.map(([host, name]) => new X509Certificate(readFileSync(hostOf(host).path(`/var/lib/kedge/${name}.crt`))));
+    const first = certificates();
+    const end = Math.max(...first.map(({ validToDate }) => validToDate.getTime()));
+    await until(
+      'all are renewed',
+      () => certificates().every(({ serialNumber }, i) => serialNumber !== first[i]?.serialNumber),
+      {
+        timeoutMs: LIFETIME_MS,
+      },
+    );
+    // From now on nobody gets by with a certificate of before.
+    await delay(Math.max(0, end + 1000 - Date.now()));
+    assert.deepEqual(await cluster.readyNodes(), [...NODES].sort());
+    for (const node of NODES) {
+      assert.equal(await ns.kubectl('exec', `web-${node}`, '--', 'hostname'), `web-${node}`);
+      assert.equal(await cluster.kubectl(['get', '--raw', `/api/v1/nodes/${node}/proxy/healthz`]), 'ok');
+      const pod = webPod(node);
+      await ns.apply({ ...pod, metadata: { name: `new-${node}` } });
+      await ns.waitReady(`new-${node}`, 60_000);
+    }
+    await ns.kubectl('delete', 'pod', ...NODES.map((node) => `new-${node}`));
   });
 
   test('a node that is deleted is forgotten by the others', async () => {

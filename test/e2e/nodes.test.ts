@@ -1,18 +1,20 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { HostCluster } from './lib/host-cluster.ts';
 import { type Host, Lan } from './lib/hosts.ts';
 import { EXECUTABLE } from './lib/kedge.ts';
 import { assertNothingLeft, type MachineState, readMachine } from './lib/machine.ts';
-import { deployment, SERVE_HOSTNAME, shell } from './lib/manifests.ts';
+import { deployment, pod, SERVE_HOSTNAME, shell } from './lib/manifests.ts';
 import { type Manifest, Namespace } from './lib/namespace.ts';
 import { until } from './lib/until.ts';
 
 /** What upstream waits for a silent kubelet, and some time to act on it. */
 const SILENCE_MS = 80_000;
 const TOKEN_FILE = '/var/lib/kedge/server/token';
+const COPIED_TOKEN = '/run/token';
+const STORAGE = '/var/lib/kedge/storage';
 const NODES = ['east', 'server', 'west'];
 
 /** A cluster of several machines, as its administrator sees it. */
@@ -35,8 +37,10 @@ describe('nodes', () => {
     server.startKedge(['server']);
     await cluster.waitForNodes(['server']);
     token = readFileSync(server.path(TOKEN_FILE), 'utf8').trim();
-    // Two ways to say the same.
-    east.startKedge(['agent', '--server', serverUrl(), '--token', token, '--node-label', 'place=shelf']);
+    // Three ways to say the same.
+    writeFileSync(east.path(COPIED_TOKEN), `${token}\n`);
+    const labels = ['--node-label', 'place=shelf'];
+    east.startKedge(['agent', '--server', serverUrl(), '--token-file', COPIED_TOKEN, ...labels]);
     west.startKedge(['agent'], { env: { KEDGE_URL: serverUrl(), KEDGE_TOKEN: token } });
     await cluster.waitForNodes(NODES);
   });
@@ -105,6 +109,56 @@ describe('nodes', () => {
     }
   });
 
+  test('volumes are folders of the nodes their Pods are on, made and removed from afar', async () => {
+    const ns = await Namespace.create(cluster, 'volumes');
+    await ns.apply(statefulSet('db', 'hostname >>/data/name; exec sleep 3600'));
+    const written = (pod: string, node: string): string[] => {
+      const host = lan.hosts.find(({ name }) => name === node);
+      const folders = foldersOf(host, `volumes_data-${pod}`);
+      assert.equal(folders.length, 1, `the volume of ${pod} is on ${node}: ${folders}`);
+      return readFileSync(host?.path(`${STORAGE}/${folders[0]}/name`) ?? '', 'utf8')
+        .trim()
+        .split('\n');
+    };
+    await ns.kubectl('rollout', 'status', 'statefulset/db', '--timeout=90s');
+    const pods = NODES.map((_, index) => `db-${index}`);
+    const placed = new Map<string, string>();
+    for (const pod of pods) {
+      placed.set(pod, await ns.read(`pod/${pod}`, '.spec.nodeName'));
+      const volume = await ns.read(`pvc/data-${pod}`, '.spec.volumeName');
+      const affinity = '.spec.nodeAffinity.required.nodeSelectorTerms[0].matchExpressions[0].values[0]';
+      assert.equal(await ns.read(`pv/${volume}`, affinity), placed.get(pod));
+    }
+    assert.deepEqual([...placed.values()].sort(), NODES);
+    await ns.kubectl('delete', 'pod', '--all', '--wait');
+    await ns.waitFor('statefulset/db', '.status.readyReplicas', '3', 60_000);
+    for (const pod of pods) {
+      const node = await ns.read(`pod/${pod}`, '.spec.nodeName');
+      assert.equal(node, placed.get(pod), `${pod} is where its data are`);
+      assert.deepEqual(written(pod, node), [pod, pod]);
+    }
+    await ns.kubectl('delete', 'statefulset', 'db');
+    await ns.kubectl('delete', 'pvc', '--all');
+    await until('the folders are gone', () => lan.hosts.every((host) => foldersOf(host, 'volumes_').length === 0));
+  });
+
+  test('kubectl top knows all nodes and their Pods', async () => {
+    const names = (text: string): string[] => text.split('\n').map((line) => line.split(' ')[0] ?? '');
+    await until(
+      'all nodes',
+      async () =>
+        names(await cluster.kubectl(['top', 'nodes', '--no-headers']))
+          .sort()
+          .join() === NODES.join(),
+      { timeoutMs: 90_000 },
+    );
+    await until(
+      'a Pod of each',
+      async () => names(await cluster.kubectl(['top', 'pods', '-n', 'everywhere', '--no-headers'])).length === 3,
+      { timeoutMs: 90_000 },
+    );
+  });
+
   test('a node may do what concerns itself, and no more', async () => {
     const asEast = (...args: string[]): Promise<string> =>
       east
@@ -150,6 +204,30 @@ describe('nodes', () => {
     );
     await refused(/^kedge: the node name "server" belongs to another machine/, ...at, token, '--node-name', 'server');
     await refused(/^kedge: --server: .*is not the address of a server/, '--server', 'http://a', '--token', token);
+    const kubelet = `https://${server.address}:10250`;
+    await refused(/^kedge: .*10250.* answers 401: is it .* a kedge server\?/, '--server', kubelet, '--token', token);
+    const page = visitor.spawn(['busybox', 'httpd', '-f', '-p', '127.0.0.1:8000']);
+    await until(
+      'there is a web server',
+      async () => (await visitor.run(['curl', '-s', 'http://127.0.0.1:8000/'])).code === 0,
+    );
+    await refused(
+      /does not speak TLS: is it .* a kedge server\?/,
+      '--server',
+      'https://127.0.0.1:8000',
+      '--token',
+      token,
+    );
+    page.kill();
+    for (const [clock, message] of [
+      ['-30d', /^kedge: the certificate of .* is not yet valid here: check the clocks of both machines/],
+      ['+400d', /^kedge: the certificate of .* is no longer valid here: check the clocks of both machines/],
+    ] as const) {
+      const asked = ['timeout', '20', EXECUTABLE, 'agent', ...at, token];
+      const late = await visitor.run(['faketime', '-m', '--exclude-monotonic', '-f', clock, ...asked]);
+      assert.match(late.output.trim().split('\n').at(-1) ?? '', message);
+      assert.equal(late.code, 1);
+    }
     assert.deepEqual(await cluster.readyNodes(), NODES);
     const away = visitor.startKedge(['agent', '--server', `https://${lan.prefix}.99:6443`, '--token', token]);
     await until('the agent says that nobody answers', () =>
@@ -184,7 +262,17 @@ describe('nodes', () => {
       'other',
     ]);
     assert.match(result.output, /does not know the token/);
+    // Its name is free, and taken by another: it is not two machines' when it comes back.
+    const visitor = lan.hosts.find(({ name }) => name === 'visitor') ?? (await lan.addHost('visitor'));
+    visitor.startKedge(['agent', '--server', serverUrl(), '--token', token, '--node-name', 'guest']);
+    await cluster.waitForNodes([...NODES, 'guest']);
+    const back = await guest.run(['timeout', '60', EXECUTABLE, 'agent']);
+    assert.match(back.output, /kedge: the node name "guest" belongs to another machine: .*--node-name/);
+    assert.equal(back.code, 1);
+    await visitor.kedge.stop();
+    await cluster.kubectl(['delete', 'node', 'guest']);
     await guest.end();
+    await visitor.end();
   });
 
   test('a machine that is cut off for a minute is given up, and converges when it is back', async () => {
@@ -193,6 +281,9 @@ describe('nodes', () => {
     await ns.waitFor('deployment/web', '.status.readyReplicas', '2');
     await ns.waitFor('daemonset/all', '.status.numberReady', '3');
     assert.equal(await nodesOf(ns, 'web'), 'east east', 'both were put there');
+    await ns.apply(claim('left'), writer('east'));
+    await ns.waitFor('pod/writer', '.status.phase', 'Succeeded', 60_000);
+    await ns.kubectl('delete', 'pod', 'writer', '--wait');
     const before = await containersOf(east);
     await east.cutOff();
     await until('east is NotReady', async () => !(await cluster.readyNodes()).includes('east'), {
@@ -207,6 +298,8 @@ describe('nodes', () => {
     );
     await ns.waitFor('deployment/web', '.status.readyReplicas', '2');
     assert.deepEqual(await containersOf(east), before, 'nothing is stopped on a machine that is alone');
+    await ns.kubectl('delete', 'pvc', 'left', '--wait');
+    assert.equal(foldersOf(east, 'cut-off_left').length, 1);
     await east.bringBack();
     await cluster.waitForNodes(NODES, 60_000);
     await until(
@@ -215,6 +308,9 @@ describe('nodes', () => {
     );
     await until('their containers, too', async () => (await containersOf(east)).length === before.length - 4);
     await ns.waitFor('daemonset/all', '.status.numberReady', '3');
+    await until('its volume that was deleted meanwhile is gone', () => foldersOf(east, 'cut-off_left').length === 0, {
+      timeoutMs: 120_000,
+    });
     await ns.kubectl('delete', 'namespace', 'cut-off');
   });
 
@@ -266,6 +362,12 @@ describe('nodes', () => {
     return listing.trim().split('\n').sort();
   }
 
+  /** The folders of volumes on a host whose claims are called like `claim`. */
+  function foldersOf(host: Host | undefined, claim: string): string[] {
+    const root = host?.path(STORAGE) ?? '';
+    return existsSync(root) ? readdirSync(root).filter((name) => name.includes(`_${claim}`)) : [];
+  }
+
   async function nodesOf(ns: Namespace, app: string, ...more: string[]): Promise<string> {
     return ns.kubectl('get', 'pods', '-l', `app=${app}`, ...more, '-o', 'jsonpath={.items[*].spec.nodeName}');
   }
@@ -284,6 +386,45 @@ describe('nodes', () => {
       kind: 'DaemonSet',
       metadata: { name },
       spec: { selector: { matchLabels: labels }, template: { metadata: { labels }, spec } },
+    };
+  }
+
+  function claim(name: string): Manifest {
+    const spec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Mi' } } };
+    return { apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata: { name }, spec };
+  }
+
+  /** A Pod on `node` that writes into the volume `left`. */
+  function writer(node: string): Manifest {
+    const mounts = { volumeMounts: [{ name: 'data', mountPath: '/data' }] };
+    return pod('writer', {
+      restartPolicy: 'Never',
+      nodeSelector: { 'kubernetes.io/hostname': node },
+      containers: [shell('main', 'echo >/data/file', mounts)],
+      volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'left' } }],
+    });
+  }
+
+  /** A Pod with a volume on every node. */
+  function statefulSet(name: string, script: string): Manifest {
+    const labels = { app: name };
+    const term = { topologyKey: 'kubernetes.io/hostname', labelSelector: { matchLabels: labels } };
+    const main = shell('main', script, { volumeMounts: [{ name: 'data', mountPath: '/data' }] });
+    const affinity = { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term] } };
+    return {
+      apiVersion: 'apps/v1',
+      kind: 'StatefulSet',
+      metadata: { name },
+      spec: {
+        replicas: NODES.length,
+        serviceName: name,
+        selector: { matchLabels: labels },
+        template: {
+          metadata: { labels },
+          spec: { terminationGracePeriodSeconds: 1, affinity, containers: [main] },
+        },
+        volumeClaimTemplates: [{ metadata: { name: 'data' }, spec: claim('')['spec'] }],
+      },
     };
   }
 

@@ -16,7 +16,7 @@ export const PACKAGES = {
     'runc',
   ],
   build: ['binutils', 'gcc', 'libc6-dev'],
-  test: ['busybox-static', 'curl'],
+  test: ['busybox-static', 'curl', 'faketime'],
   /** What the IPVS form of the Service proxy runs; tests run it in a guest (user-mode-linux.ts). */
   ipvs: ['ipset', 'iptables', 'ipvsadm'],
 } as const satisfies Record<string, readonly string[]>;

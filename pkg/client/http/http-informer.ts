@@ -150,8 +150,10 @@ export class HttpInformer<T extends KubeObject> implements OwnedInformer<T> {
         if (signal.aborted) return;
         heard = true;
         this.#isReachable = true;
-        if (initial === undefined) this.#apply(event);
-        else if (event.type === 'BOOKMARK') {
+        if (initial === undefined) {
+          this.#recovered();
+          this.#apply(event);
+        } else if (event.type === 'BOOKMARK') {
           if (!event.endsInitialEvents) return;
           const objects = [...initial.values()];
           initial = undefined;
