@@ -1,5 +1,7 @@
+import { systemClock } from '../base/clock.ts';
 import { Supervisor } from '../base/component.ts';
 import { createLogger, errorText, type Logger } from '../base/log.ts';
+import { MemoryTrimmer, processHeap } from '../base/memory-trimmer.ts';
 import { notifyReady } from '../host/systemd-notify.ts';
 
 /** Starts the parts of a process; calls `fatal` when one of them cannot go on. */
@@ -28,6 +30,8 @@ export async function runParts(what: string, log: Logger, start: StartParts): Pr
   };
   // Timers never keep the process alive: this does, while it is to run.
   const alive = setInterval(() => {}, 2 ** 30);
+  const heap = processHeap();
+  if (heap !== undefined) await supervisor.start(new MemoryTrimmer(heap, systemClock, log.child('memory')));
   try {
     const started = start(supervisor, fatal).then(async () => {
       log.info(`${what} is ready`);
