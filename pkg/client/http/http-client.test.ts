@@ -198,7 +198,7 @@ test('many watches get further connections and leave room for requests', async (
     client.informer(pods, { fieldSelector: 'spec.nodeName=n0' }),
     client.informer(pods, { fieldSelector: 'spec.nodeName=n0' }),
   );
-  await delay(300);
+  for (let looks = 0; looks < 500 && server.connections < 3; looks++) await delay(20);
   await client.get(configMaps, 'a', 'ns');
   assert.equal(server.connections, 3);
 });
