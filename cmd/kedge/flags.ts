@@ -310,6 +310,13 @@ export const SERVER_FLAGS = [
     group: 'Cluster',
   },
   {
+    name: 'kube-apiserver-arg',
+    kind: 'list',
+    placeholder: 'name=value',
+    description: "flag of upstream's kube-apiserver, without dashes: name=value; docs/flags.md lists those there are",
+    group: 'Components',
+  },
+  {
     name: 'disable',
     kind: 'list',
     placeholder: 'name',

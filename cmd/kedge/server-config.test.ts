@@ -68,6 +68,7 @@ test('the defaults', () => {
       serviceLB: false,
       localStorage: false,
     },
+    apiServer: { audit: undefined },
     node: {
       name: 'node-1',
       labels: {},

@@ -3,6 +3,7 @@ import { OperatorError } from '../../pkg/base/component.ts';
 import { addressAt, containsAddress, formatAddress, formatCIDR, overlap, parseAddress } from '../../pkg/base/ip.ts';
 import { PORTS, pathsFor } from '../../pkg/base/paths.ts';
 import type { ServerConfig } from '../../pkg/server/config.ts';
+import { apiServerSettings } from './api-server-args.ts';
 import { SERVER_FLAGS, type ServerFlagName } from './flags.ts';
 import { NODE_SCHEMA, nodeConfig } from './node-config.ts';
 import { originOf, PLACE_SCHEMA, readSettings, tokenOf } from './read-settings.ts';
@@ -36,6 +37,7 @@ const SERVER_SCHEMA = z.object({
   server: value.serverURL.optional(),
   'cluster-reset': value.flagBoolean,
   'cluster-reset-restore-path': value.existingFile.optional(),
+  'kube-apiserver-arg': z.array(z.string()).default([]),
   disable: z.array(packagedComponent).default([]),
   'disable-kube-proxy': value.flagBoolean,
   'disable-scheduler': value.flagBoolean,
@@ -81,6 +83,7 @@ export function serverConfig(settings: Settings): ServerConfig {
       serviceLB: values.disable.includes('servicelb'),
       localStorage: values.disable.includes('local-storage'),
     },
+    apiServer: apiServerSettings(values['kube-apiserver-arg'], originOf(settings, 'kube-apiserver-arg')),
     node: nodeConfig(values),
   };
 }

@@ -6,6 +6,7 @@ import { formatTime } from '../apimachinery/time.ts';
 import type { Clock } from '../base/clock.ts';
 import type { ActionCall, Descriptor, RegistryAccess } from '../registry/descriptor.ts';
 import type { UserInfo } from '../registry/user-info.ts';
+import type { Auditor } from './audit/auditor.ts';
 import { LOOPBACK_USER } from './authn/user.ts';
 import type { Authorizer } from './authz/attributes.ts';
 import { completeObject, decodeFields } from './http/codec.ts';
@@ -19,6 +20,8 @@ export interface ApiCoreOptions {
   readonly authorizer: Authorizer;
   readonly managedFields: ManagedFields;
   readonly clock: Clock;
+  /** Takes down who did what; undefined when nobody wants to know. */
+  readonly auditor?: Auditor | undefined;
 }
 
 /** The API without a network: what HTTP handlers and in-process clients share. */
@@ -28,6 +31,7 @@ export class ApiCore {
   readonly authorizer: Authorizer;
   readonly managedFields: ManagedFields;
   readonly clock: Clock;
+  readonly auditor: Auditor | undefined;
   readonly access: RegistryAccess;
 
   constructor(options: ApiCoreOptions) {
@@ -36,6 +40,7 @@ export class ApiCore {
     this.authorizer = options.authorizer;
     this.managedFields = options.managedFields;
     this.clock = options.clock;
+    this.auditor = options.auditor;
     this.access = registryAccess(options.registry, options.operations);
   }
 

@@ -3,12 +3,20 @@ import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } f
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { getRequestListener } from '@hono/node-server';
-import { StatusError, statusErrors } from '../apimachinery/status-error.ts';
+import { StatusError, statusErrors, toStatusError } from '../apimachinery/status-error.ts';
 import { type Component, OperatorError } from '../base/component.ts';
 import { errorText, type Logger } from '../base/log.ts';
 import { requireAuthorized } from './authz/authorizer.ts';
 import type { Response } from './http/exchange.ts';
-import { attributesOf, createRouter, openExchange, type RouterOptions, subresourceOf } from './http/router.ts';
+import {
+  actAsAsked,
+  attributesOf,
+  createRouter,
+  type OpenExchange,
+  openExchange,
+  type RouterOptions,
+  subresourceOf,
+} from './http/router.ts';
 
 export interface ServingTls {
   readonly key: string;
@@ -26,6 +34,9 @@ export interface ApiServerOptions extends Omit<RouterOptions, 'signal'> {
 
 /** How long open requests may go on when the server stops. */
 const DRAIN_MS = 2_000;
+
+/** The code of an answer that hands the connection over. */
+const UPGRADED = 101;
 
 /** How long a connection stays open without requests, as upstream's. Shorter than clients keep theirs, requests would meet its end. */
 const IDLE_MS = 90_000;
@@ -117,16 +128,33 @@ export class ApiServer implements Component {
   }
 
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    const { core, connector } = this.#options;
     socket.on('error', () => socket.destroy());
-    const response = { once: () => response } as unknown as Response;
-    const exchange = openExchange(request, response, { ...this.#options, signal: this.#stopping.signal });
-    const { info } = exchange;
+    const response = { once: () => response, setHeader: () => response } as unknown as Response;
+    const options = { ...this.#options, signal: this.#stopping.signal };
+    const exchange = await openExchange(request, response, options);
+    const { audit } = exchange;
+    if (audit !== undefined) socket.once('close', () => audit.complete(UPGRADED));
+    try {
+      await this.#connect(exchange, socket, head, options);
+    } catch (error) {
+      const failure = toStatusError(error);
+      audit?.response(failure.status);
+      audit?.started(failure.code);
+      audit?.complete(failure.code);
+      throw error;
+    }
+  }
+
+  async #connect(exchange: OpenExchange, socket: Duplex, head: Buffer, options: RouterOptions): Promise<void> {
+    const { core, connector } = this.#options;
+    const { audit, info, request } = exchange;
+    actAsAsked(exchange, options);
     await core.operations.store.datastore.current();
-    requireAuthorized(core.authorizer, attributesOf(exchange));
+    requireAuthorized(core.authorizer, attributesOf(exchange), audit);
     const descriptor = core.registry.find(info.group, info.version, info.resource);
     const subresource = descriptor === undefined ? undefined : subresourceOf(descriptor, info);
     if (descriptor === undefined || subresource?.type !== 'connect') throw statusErrors.pathNotFound();
+    audit?.started(UPGRADED);
     await connector.upgrade(request, socket, head, info, descriptor, exchange.query, this.#stopping.signal);
   }
 }

@@ -18,6 +18,7 @@ import type { Informer, InformerEvent } from '../client/informer.ts';
 import type { Descriptor } from '../registry/descriptor.ts';
 import type { UserInfo } from '../registry/user-info.ts';
 import type { ApiCore } from './api-core.ts';
+import { auditedWrite, type InProcessWrite } from './audit/in-process.ts';
 import { requireAuthorized } from './authz/authorizer.ts';
 import { computedObject, computedObjects } from './operations/computed-objects.ts';
 import type { WriteRequest } from './operations/options.ts';
@@ -70,18 +71,20 @@ export class InProcessClient implements Client {
   async create<T extends KubeObject>(type: ResourceType<T>, object: Input<T>, options: WriteOptions = {}): Promise<T> {
     const input = object as Input<KubeObject>;
     const target = this.#target(type, input.metadata?.namespace);
-    this.#authorize('create', target, '');
-    const draft = this.#core.typed(target.descriptor, structuredClone(object) as JsonObject);
-    return (await this.#core.operations.create(target, draft, this.#request(options))).object as T;
+    return this.#write('create', target, '', object, async () => {
+      const draft = this.#core.typed(target.descriptor, structuredClone(object) as JsonObject);
+      return (await this.#core.operations.create(target, draft, this.#request(options))).object as T;
+    });
   }
 
   async update<T extends KubeObject>(type: ResourceType<T>, object: Input<T>, options: WriteOptions = {}): Promise<T> {
     const input = object as Input<KubeObject>;
     const target = this.#target(type, input.metadata?.namespace, options.subresource);
     const name = input.metadata?.name ?? '';
-    this.#authorize('update', target, name);
-    const change = (): KubeObject => this.#core.typed(target.descriptor, structuredClone(object) as JsonObject);
-    return (await this.#core.operations.update(target, name, change, this.#request(options))).object as T;
+    return this.#write('update', target, name, object, async () => {
+      const change = (): KubeObject => this.#core.typed(target.descriptor, structuredClone(object) as JsonObject);
+      return (await this.#core.operations.update(target, name, change, this.#request(options))).object as T;
+    });
   }
 
   async patch<T extends KubeObject>(
@@ -91,12 +94,13 @@ export class InProcessClient implements Client {
     options: PatchOptions = {},
   ): Promise<T> {
     const target = this.#target(type, options.namespace, options.subresource);
-    this.#authorize('patch', target, name);
     const request = this.#request(options);
-    if (patch.type === 'apply') return (await this.#apply(target, name, patch.body, options, request)) as T;
-    const change = (_live: KubeObject, draft: KubeObject): KubeObject =>
-      this.#core.typed(target.descriptor, patched(target.descriptor, draft as unknown as JsonObject, patch));
-    return (await this.#core.operations.update(target, name, change, request)).object as T;
+    return this.#write('patch', target, name, patch.type === 'json' ? patch.operations : patch.body, async () => {
+      if (patch.type === 'apply') return (await this.#apply(target, name, patch.body, options, request)) as T;
+      const change = (_live: KubeObject, draft: KubeObject): KubeObject =>
+        this.#core.typed(target.descriptor, patched(target.descriptor, draft as unknown as JsonObject, patch));
+      return (await this.#core.operations.update(target, name, change, request)).object as T;
+    });
   }
 
   async #apply(
@@ -124,8 +128,9 @@ export class InProcessClient implements Client {
 
   async delete<T extends KubeObject>(type: ResourceType<T>, name: string, options: DeleteOptions = {}): Promise<void> {
     const target = this.#target(type, options.namespace);
-    this.#authorize('delete', target, name);
-    await this.#core.operations.delete(target, name, { ...options, user: this.#user, dryRun: false });
+    await this.#write('delete', target, name, options, async () => {
+      await this.#core.operations.delete(target, name, { ...options, user: this.#user, dryRun: false });
+    });
   }
 
   async deleteCollection<T extends KubeObject>(
@@ -133,17 +138,18 @@ export class InProcessClient implements Client {
     options: DeleteOptions & ListOptions = {},
   ): Promise<void> {
     const target = this.#target(type, options.namespace);
-    this.#authorize('deletecollection', target, '');
-    const { items } = await this.list(type, options);
-    for (const { metadata } of items) {
-      try {
-        const one = { ...target, namespace: metadata.namespace };
-        await this.#core.operations.delete(one, metadata.name, { ...options, user: this.#user, dryRun: false });
-      } catch (error) {
-        // Somebody else deleted it first: that is what was asked for.
-        if (!isStatusReason(error, 'NotFound')) throw error;
+    await this.#write('deletecollection', target, '', options, async () => {
+      const { items } = await this.list(type, options);
+      for (const { metadata } of items) {
+        try {
+          const one = { ...target, namespace: metadata.namespace };
+          await this.#core.operations.delete(one, metadata.name, { ...options, user: this.#user, dryRun: false });
+        } catch (error) {
+          // Somebody else deleted it first: that is what was asked for.
+          if (!isStatusReason(error, 'NotFound')) throw error;
+        }
       }
-    }
+    });
   }
 
   async createSubresource<R>(
@@ -154,12 +160,13 @@ export class InProcessClient implements Client {
     options: { readonly namespace?: string } = {},
   ): Promise<R> {
     const target = this.#target(type, options.namespace, subresource);
-    this.#authorize('create', target, name);
-    const action = target.descriptor.subresources[subresource];
-    if (action?.type !== 'action') throw statusErrors.pathNotFound();
-    this.#core.operations.admitAction(target, name, body as JsonObject, this.#user);
-    const call = this.#core.actionCall(name, options.namespace ?? '', body as JsonObject, this.#user, false);
-    return (await action.run(call)) as R;
+    return this.#write('create', target, name, body, async () => {
+      const action = target.descriptor.subresources[subresource];
+      if (action?.type !== 'action') throw statusErrors.pathNotFound();
+      this.#core.operations.admitAction(target, name, body as JsonObject, this.#user);
+      const call = this.#core.actionCall(name, options.namespace ?? '', body as JsonObject, this.#user, false);
+      return (await action.run(call)) as R;
+    });
   }
 
   informer<T extends KubeObject>(type: ResourceType<T>, selector: InformerSelector = {}): Informer<T> {
@@ -172,6 +179,16 @@ export class InProcessClient implements Client {
     const descriptor = this.#core.registry.find(type.group, type.version, type.resource);
     if (descriptor === undefined) throw statusErrors.pathNotFound();
     return { descriptor, namespace: type.namespaced ? namespace : undefined, subresource };
+  }
+
+  #write<T>(
+    verb: InProcessWrite['verb'],
+    target: Target,
+    name: string,
+    body: object,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    return auditedWrite(this.#core, { user: this.#user, verb, target, name, body }, work);
   }
 
   #authorize(verb: string, target: Target, name: string): void {

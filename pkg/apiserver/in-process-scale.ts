@@ -8,6 +8,7 @@ import type { ScaleAccess, ScaleKind, ScaleTarget } from '../client/scale.ts';
 import type { Descriptor, ScaleSubresource } from '../registry/descriptor.ts';
 import type { UserInfo } from '../registry/user-info.ts';
 import type { ApiCore } from './api-core.ts';
+import { auditedWrite } from './audit/in-process.ts';
 import { requireAuthorized } from './authz/authorizer.ts';
 import { scaleOf } from './handlers/scale.ts';
 import { objectOf } from './http/representation.ts';
@@ -37,18 +38,20 @@ export class InProcessScales implements ScaleAccess {
   async update(kind: ScaleKind, scale: Scale): Promise<Scale> {
     const { descriptor, subresource } = this.#find(kind);
     const { name, namespace = '', resourceVersion } = scale.metadata;
-    this.#authorize('update', descriptor, name, namespace);
-    const stored = await this.#core.operations.update(
-      { descriptor, namespace, subresource: 'scale' },
-      name,
-      (_live, draft) => {
-        setPath(draft as unknown as JsonObject, subresource.specReplicas, scale.spec.replicas ?? 0);
-        draft.metadata.resourceVersion = resourceVersion || draft.metadata.resourceVersion;
-        return draft;
-      },
-      { user: this.#user, dryRun: false, fieldManager: 'kedge', warn: () => {} },
-    );
-    return scaleOf(objectOf(descriptor, stored), subresource);
+    const target = { descriptor, namespace, subresource: 'scale' };
+    return auditedWrite(this.#core, { user: this.#user, verb: 'update', target, name, body: scale }, async () => {
+      const stored = await this.#core.operations.update(
+        target,
+        name,
+        (_live, draft) => {
+          setPath(draft as unknown as JsonObject, subresource.specReplicas, scale.spec.replicas ?? 0);
+          draft.metadata.resourceVersion = resourceVersion || draft.metadata.resourceVersion;
+          return draft;
+        },
+        { user: this.#user, dryRun: false, fieldManager: 'kedge', warn: () => {} },
+      );
+      return scaleOf(objectOf(descriptor, stored), subresource);
+    });
   }
 
   /** The resource of a kind; a reference without a version means the preferred one's. */

@@ -85,6 +85,13 @@ export function parseRequestInfo(method: string, path: string, query: URLSearchP
   };
 }
 
+const LONG_RUNNING: ReadonlySet<string> = new Set(['attach', 'exec', 'log', 'portforward', 'proxy']);
+
+/** Whether the answer may go on for as long as the client likes: no time limit is set to it. */
+export function isLongRunning({ verb, subresource }: Pick<RequestInfo, 'verb' | 'subresource'>): boolean {
+  return verb === 'watch' || LONG_RUNNING.has(subresource);
+}
+
 /** Go's strconv.ParseBool, as query parameters are read; an empty value counts as true (`?watch`). */
 export function isTrue(text: string | null): boolean {
   return text !== null && /^(|1|t|T|true|TRUE|True)$/.test(text);

@@ -1,4 +1,5 @@
 import type { NodeConfig } from '../agent/config.ts';
+import type { ApiServerSettings } from '../apiserver/settings.ts';
 import type { FlannelBackend } from '../network/flannel/annotations.ts';
 
 /** What `kedge server` was told to do: complete, checked, and without any trace of where each value came from. */
@@ -53,5 +54,6 @@ export interface ServerConfig {
     readonly serviceLB: boolean;
     readonly localStorage: boolean;
   };
+  readonly apiServer: ApiServerSettings;
   readonly node: NodeConfig;
 }

@@ -4,6 +4,8 @@ import { leases, nodes } from '../api/resources.ts';
 import { defaultAdmission } from '../apiserver/admission/chain.ts';
 import { ApiCore } from '../apiserver/api-core.ts';
 import { ApiServer, type ServingTls } from '../apiserver/api-server.ts';
+import { Auditor } from '../apiserver/audit/auditor.ts';
+import { AuditLog } from '../apiserver/audit/log-file.ts';
 import { Authenticator } from '../apiserver/authn/authenticator.ts';
 import { BootstrapTokenAuthenticator } from '../apiserver/authn/bootstrap-token.ts';
 import { boundObjectsOf } from '../apiserver/authn/bound-objects.ts';
@@ -26,6 +28,7 @@ import { MetricsScraper } from '../apiserver/metrics-api/scraper.ts';
 import { ManagedFields } from '../apiserver/operations/managed-fields.ts';
 import { ResourceOperations } from '../apiserver/operations/resource-operations.ts';
 import { ResourceRegistry } from '../apiserver/resource-registry.ts';
+import type { ApiServerSettings } from '../apiserver/settings.ts';
 import { EventExpiry } from '../apiserver/storage/event-expiry.ts';
 import { Store } from '../apiserver/storage/store.ts';
 import { virtualResources, withTokenSubresource } from '../apiserver/virtual-resources.ts';
@@ -87,6 +90,8 @@ export interface ControlPlaneOptions {
   readonly ownNode?: string | undefined;
   /** Whether metrics.k8s.io is served from here. */
   readonly metricsAPI: boolean;
+  /** What `--kube-apiserver-arg` sets. */
+  readonly apiServer?: ApiServerSettings;
   readonly clock: Clock;
   readonly log: Logger;
   /** The process cannot go on: the datastore is gone. */
@@ -187,7 +192,9 @@ export class ControlPlane implements Component {
       access,
     });
     const operations = new ResourceOperations({ store, admission, clock, trackFields: managedFields.track });
-    const core = new ApiCore({ registry, operations, authorizer: authorization.authorizer, managedFields, clock });
+    const { authorizer } = authorization;
+    const auditor = await this.#openAudit();
+    const core = new ApiCore({ registry, operations, authorizer, managedFields, clock, auditor });
     this.#core = core;
     const custom = new CustomResources({ registry, operations, clock, log: log.child('custom-resources') });
     custom.start();
@@ -217,6 +224,17 @@ export class ControlPlane implements Component {
     this.#closers.push(certificates.onChange((renewed) => server.setTls(servingTls(renewed))));
     await this.#announce(own);
     signal.throwIfAborted();
+  }
+
+  /** Undefined without a policy, or without a file to write to. */
+  async #openAudit(): Promise<Auditor | undefined> {
+    const { apiServer, clock, log } = this.#options;
+    if (apiServer?.audit === undefined) return undefined;
+    const { policy, log: file } = apiServer.audit;
+    const audit = new AuditLog({ ...file, clock, log: log.child('audit') });
+    await audit.open();
+    this.#closers.push(() => audit.close());
+    return new Auditor(policy, audit, clock);
   }
 
   #openLibsql(): Promise<Datastore> {

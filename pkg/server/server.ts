@@ -136,6 +136,7 @@ async function startServer(
     serviceCIDR,
     nodePorts: config.serviceNodePortRange,
     // Without controllers nobody but kubectl would ask, and a bare API server has upstream's groups only.
+    apiServer: config.apiServer,
     metricsAPI: !config.disabled.metricsAPI && !config.disabled.controllerManager,
     certificates,
     join: { tokens, cluster: () => clusterConfig(config, certificates) },

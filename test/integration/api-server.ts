@@ -32,6 +32,8 @@ export interface Call {
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Buffer;
+  /** Without the client certificate. */
+  readonly anonymous?: boolean;
 }
 
 /** `kedge server` from source without node, and unless asked for without controllers and scheduler, on a free port of the loopback, in a folder of its own. */
@@ -128,8 +130,9 @@ export class ApiServerProcess {
       keepAlive: true,
       maxSockets: 8,
     });
-    const { method, path, headers, body } = call;
-    const options = { method, path, host: '127.0.0.1', port: this.#port, agent: this.#agent, headers: { ...headers } };
+    const { method, path, headers, body, anonymous = false } = call;
+    const agent = anonymous ? new Agent({ ca: readFileSync(ca) }) : this.#agent;
+    const options = { method, path, host: '127.0.0.1', port: this.#port, agent, headers: { ...headers } };
     return new Promise((resolve, reject) => {
       const sent = request(options, (response) => {
         const chunks: Buffer[] = [];

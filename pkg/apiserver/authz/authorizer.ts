@@ -1,4 +1,5 @@
 import { type StatusError, statusErrors } from '../../apimachinery/status-error.ts';
+import type { AuditRecord } from '../audit/record.ts';
 import { SYSTEM_MASTERS } from '../authn/user.ts';
 import { type Attributes, type Authorizer, type Decision, isResource, NO_OPINION } from './attributes.ts';
 
@@ -40,7 +41,13 @@ export function forbidden(attributes: Attributes, reason: string): StatusError {
 }
 
 /** Throws StatusError 403 unless `authorizer` allows. */
-export function requireAuthorized(authorizer: Authorizer, attributes: Attributes): void {
+export function requireAuthorized(
+  authorizer: Authorizer,
+  attributes: Attributes,
+  audit?: Pick<AuditRecord, 'annotate'>,
+): void {
   const { decision, reason } = authorizer.authorize(attributes);
+  audit?.annotate('authorization.k8s.io/decision', decision === 'allow' ? 'allow' : 'forbid');
+  audit?.annotate('authorization.k8s.io/reason', reason);
   if (decision !== 'allow') throw forbidden(attributes, reason);
 }

@@ -194,6 +194,7 @@ export class Connector {
         }
         // Followed logs may be silent for long: the client has to see that it is connected.
         response.flushHeaders();
+        exchange.audit?.started(response.statusCode);
         answer.pipe(response);
         answer.on('error', () => response.destroy());
         answer.on('close', resolve);

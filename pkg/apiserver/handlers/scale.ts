@@ -88,6 +88,7 @@ export async function handleScalePatch(
     return;
   }
   const patch = parsePatch(body);
+  exchange.audit?.raw(patch);
   await writeScale(exchange, descriptor, subresource, core, options, (live) => {
     const before = scaleOf(live, subresource) as unknown as JsonObject;
     // A Scale has no lists: its strategic merge patch is a merge patch.

@@ -55,6 +55,7 @@ export async function handleWatch(
     if (exchange.warnings.length > 0) response.setHeader('warning', warningHeaders(exchange.warnings));
     // Clients wait for the head: without this they would see nothing before the first event.
     response.flushHeaders();
+    exchange.audit?.started(200);
   };
   const end = new AbortController();
   let tooSlow = false;

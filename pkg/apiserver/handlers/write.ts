@@ -175,6 +175,7 @@ export async function handlePatch(
     return;
   }
   const patch = parsePatch(body);
+  exchange.audit?.raw(patch);
   const { name } = exchange.info;
   const stored = await operations.update(
     targetOf(exchange, descriptor),
@@ -247,6 +248,7 @@ async function handleApply(
   const target = targetOf(exchange, descriptor);
   const { name } = exchange.info;
   const applied = appliedDocument(exchange, descriptor, body, options.fieldValidation);
+  exchange.audit?.raw(applied);
   const given = applied['metadata'];
   if (isJsonObject(given) && typeof given['name'] === 'string' && given['name'] !== name) {
     throw statusErrors.badRequest(
@@ -314,7 +316,10 @@ export function appliedDocument(
 
 async function deleteOptions(exchange: Exchange): Promise<ReturnType<typeof parseDeleteOptions>> {
   const body = await readBody(exchange.request);
-  return parseDeleteOptions(exchange.query, body.length === 0 ? undefined : decodeDeleteOptions(exchange, body));
+  if (body.length === 0) return parseDeleteOptions(exchange.query, undefined);
+  const options = decodeDeleteOptions(exchange, body);
+  exchange.audit?.raw(options);
+  return parseDeleteOptions(exchange.query, options);
 }
 
 /** DELETE of one object. */
@@ -377,6 +382,7 @@ export async function handleAction(exchange: Exchange, descriptor: Descriptor, c
   const document = actionDocument(exchange, shape, body, options.fieldValidation, action?.olderVersions ?? []);
   const typed = typedObject(exchange, shape, document, options.fieldValidation) as unknown as JsonObject;
   action?.defaults?.(typed);
+  exchange.audit?.request(typed);
   trackReview(exchange, shape, core, typed, options);
   if (action !== undefined)
     core.operations.admitAction(targetOf(exchange, descriptor), info.name, typed, exchange.user);

@@ -38,7 +38,10 @@ export function decodeObject(
   body: Buffer,
   validation: FieldValidation,
 ): KubeObject {
-  return typedObject(exchange, descriptor, decodeDocument(exchange, descriptor, body, validation), validation);
+  const document = decodeDocument(exchange, descriptor, body, validation);
+  const object = typedObject(exchange, descriptor, document, validation);
+  exchange.audit?.request(object as unknown as JsonObject);
+  return object;
 }
 
 /** The document a body holds, which must be of the descriptor's kind; no field is looked at yet. */

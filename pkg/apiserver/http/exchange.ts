@@ -6,6 +6,7 @@ import { StatusError, statusErrors } from '../../apimachinery/status-error.ts';
 import { formatYaml } from '../../apimachinery/yaml.ts';
 import { errorText, type Logger } from '../../base/log.ts';
 import type { UserInfo } from '../../registry/user-info.ts';
+import type { AuditRecord } from '../audit/record.ts';
 import type { RequestInfo } from '../request-info.ts';
 import { datastoreFailure } from '../storage/datastore-failure.ts';
 import { JSON_TYPE, negotiatePlain, PROTOBUF_TYPE, YAML_TYPE } from './negotiate.ts';
@@ -28,6 +29,8 @@ export interface Exchange {
   readonly info: RequestInfo;
   readonly query: URLSearchParams;
   readonly user: UserInfo;
+  /** Takes down what the request does; undefined when nobody wants to know. */
+  readonly audit?: AuditRecord | undefined;
   /** Texts for `Warning: 299` headers. */
   readonly warnings: string[];
   /** Aborts when the client goes away or the server stops. */
@@ -71,6 +74,7 @@ export interface BodyOptions {
  */
 export function sendDocument(exchange: Exchange, document: Buffer | object, options: BodyOptions = {}): void {
   const mediaType = options.mediaType ?? JSON_TYPE;
+  exchange.audit?.response(document);
   sendBytes(exchange, encodeDocument(document, mediaType, isPretty(exchange)), { ...options, mediaType });
 }
 
@@ -134,6 +138,7 @@ export function sendError(exchange: Exchange, error: unknown, log: Logger): void
   if (failure === undefined) {
     log.error('request failed', { method: exchange.request.method, path: exchange.info.path, error: errorText(error) });
     log.debug('request failed', { stack: error instanceof Error ? error.stack : undefined });
+    exchange.audit?.panic(errorText(error));
     failure = statusErrors.internalError(errorText(error));
   }
   const retry = failure.status.details?.retryAfterSeconds;

@@ -2,12 +2,14 @@ import type { HttpBindings } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { type Context, Hono } from 'hono';
 import { parseFieldSelector } from '../../apimachinery/fields.ts';
-import { isStatusReason, statusErrors } from '../../apimachinery/status-error.ts';
+import { isStatusReason, StatusError, statusErrors } from '../../apimachinery/status-error.ts';
 import type { Logger } from '../../base/log.ts';
 import { METRICS_TEXT_TYPE } from '../../base/metrics-text.ts';
 import type { Descriptor, Subresource } from '../../registry/descriptor.ts';
 import type { UserInfo } from '../../registry/user-info.ts';
 import type { ApiCore } from '../api-core.ts';
+import { auditedRequest, auditID } from '../audit/http.ts';
+import type { AuditRecord } from '../audit/record.ts';
 import type { Authenticator } from '../authn/authenticator.ts';
 import type { TlsPeer } from '../authn/client-certificate.ts';
 import { ImpersonationHeaderError, impersonate, parseImpersonation } from '../authn/impersonation.ts';
@@ -25,7 +27,7 @@ import {
   handlePatch,
   handleUpdate,
 } from '../handlers/write.ts';
-import { parseRequestInfo, type RequestInfo } from '../request-info.ts';
+import { isLongRunning, parseRequestInfo, type RequestInfo } from '../request-info.ts';
 import type { Discovery } from './discovery.ts';
 import { type Exchange, type Request, type Response, sendBytes, sendDocument, sendError } from './exchange.ts';
 import type { HealthChecks } from './health.ts';
@@ -61,32 +63,43 @@ export interface ExtraRoute {
 type Env = { Bindings: HttpBindings };
 const TEXT = 'text/plain; charset=utf-8';
 
-/** A request up to the point where its handler takes over: who asks, for what, and whether that is allowed. */
-export function openExchange(request: Request, response: Response, options: RouterOptions): Exchange {
+/** Who asks for what: the beginning of every request. Throws 401 or 400. */
+export async function openExchange(
+  request: Request,
+  response: Response,
+  options: RouterOptions,
+): Promise<OpenExchange> {
   const url = request.url ?? '/';
   const cut = url.indexOf('?');
   const query = new URLSearchParams(cut < 0 ? '' : url.slice(cut + 1));
   const info = parseRequestInfo(request.method ?? 'GET', cut < 0 ? url : url.slice(0, cut), query);
-  return new OpenExchange(request, response, info, query, requester(request, options), options.signal);
-}
-
-/** The same, looking again when the requester is not known: another server may have just made who it is. */
-async function openWithCurrent(request: Request, response: Response, options: RouterOptions): Promise<Exchange> {
+  const id = auditID(request);
+  response.setHeader('audit-id', id);
+  const { auditor } = options.core;
   try {
-    return openExchange(request, response, options);
+    const user = await authenticated(request, options);
+    const record = auditor?.begin(auditedRequest(request, info, user, id));
+    record?.received();
+    return new OpenExchange(request, response, info, query, user, options.signal, record);
   } catch (error) {
-    if (!isStatusReason(error, 'Unauthorized')) throw error;
-    await options.core.operations.store.datastore.current();
-    return openExchange(request, response, options);
+    if (error instanceof StatusError && error.code === 401) {
+      const record = auditor?.begin(auditedRequest(request, info, undefined, id));
+      record?.response(error.status);
+      record?.started(error.code);
+    }
+    throw error;
   }
 }
 
-class OpenExchange implements Exchange {
+/** A request whose sender is known. */
+export class OpenExchange implements Exchange {
   readonly request: Request;
   readonly response: Response;
   readonly info: RequestInfo;
   readonly query: URLSearchParams;
-  readonly user: UserInfo;
+  /** Who the request acts as: who sent it, until it impersonates somebody else. */
+  user: UserInfo;
+  readonly audit: AuditRecord | undefined;
   readonly warnings: string[] = [];
   readonly #stopping: AbortSignal;
   #signal: AbortSignal | undefined;
@@ -98,6 +111,7 @@ class OpenExchange implements Exchange {
     query: URLSearchParams,
     user: UserInfo,
     stopping: AbortSignal,
+    audit: AuditRecord | undefined,
   ) {
     this.request = request;
     this.response = response;
@@ -105,6 +119,7 @@ class OpenExchange implements Exchange {
     this.query = query;
     this.user = user;
     this.#stopping = stopping;
+    this.audit = audit;
   }
 
   /** Made when it is asked for, which short requests do not: it costs as much as all else of theirs here. */
@@ -123,20 +138,42 @@ function goneSignal(response: Response): AbortSignal {
   return gone.signal;
 }
 
-/** The user a request acts as: authenticated, then impersonating if it asks to. Throws 401, 403 or 400. */
-function requester(request: Request, options: RouterOptions): UserInfo {
-  const user = options.authenticator.authenticate({
+/** Who sent a request. Throws 401 when that cannot be known. */
+async function authenticated(request: Request, { authenticator, core }: RouterOptions): Promise<UserInfo> {
+  const credentials = {
     peer: request.socket as unknown as TlsPeer,
     authorization: request.headers.authorization,
     webSocketProtocol: request.headers['sec-websocket-protocol'],
-  });
+  };
   try {
-    const impersonation = parseImpersonation(request.rawHeaders);
-    return impersonation === undefined ? user : impersonate(user, impersonation, options.core.authorizer);
+    return authenticator.authenticate(credentials);
+  } catch (error) {
+    if (!isStatusReason(error, 'Unauthorized')) throw error;
+    // Another server may have just made who it is.
+    await core.operations.store.datastore.current();
+    return authenticator.authenticate(credentials);
+  }
+}
+
+/** Lets the request act as whom its headers name, if its sender may. Throws 403 or 500. */
+export function actAsAsked(exchange: OpenExchange, { core }: RouterOptions): void {
+  try {
+    const impersonation = parseImpersonation(exchange.request.rawHeaders);
+    if (impersonation === undefined) return;
+    exchange.user = impersonate(exchange.user, impersonation, core.authorizer);
+    exchange.audit?.impersonating(exchange.user);
   } catch (error) {
     if (error instanceof ImpersonationHeaderError) throw statusErrors.internalError(error.message);
     throw error;
   }
+}
+
+/** Writes the last events of a request when it has been answered. */
+function completeAudit(record: AuditRecord, { info, response }: Exchange): void {
+  response.once('close', () => {
+    if (isLongRunning(info)) record.started(response.statusCode);
+    record.complete(response.statusCode);
+  });
 }
 
 /** What authorizers are asked about a request. */
@@ -183,15 +220,17 @@ export function createRouter(options: RouterOptions): Hono<Env> {
     (handler: (exchange: Exchange, parts: readonly string[]) => Promise<void> | void) =>
     async (context: Context<Env>): Promise<globalThis.Response> => {
       const { incoming, outgoing } = context.env;
-      let exchange: Exchange | undefined;
+      let exchange: OpenExchange | undefined;
       try {
-        exchange = await openWithCurrent(incoming, outgoing, options);
+        exchange = await openExchange(incoming, outgoing, options);
+        if (exchange.audit !== undefined) completeAudit(exchange.audit, exchange);
+        actAsAsked(exchange, options);
         if (!traffic.enter(exchange, isKnown(exchange.info, core))) {
           tooMany(exchange);
           return RESPONSE_ALREADY_SENT;
         }
         if (needsCurrent(exchange, core)) await core.operations.store.datastore.current();
-        requireAuthorized(core.authorizer, attributesOf(exchange));
+        requireAuthorized(core.authorizer, attributesOf(exchange), exchange.audit);
         const parts = exchange.info.path.split('/').filter((part) => part !== '');
         await handler(exchange, parts);
       } catch (error) {
@@ -232,7 +271,7 @@ export function createRouter(options: RouterOptions): Hono<Env> {
   app.get(
     '/metrics',
     route((exchange) => {
-      const body = Buffer.from(traffic.text(core.operations.store));
+      const body = Buffer.from(traffic.text(core.operations.store) + (core.auditor?.text() ?? ''));
       sendBytes(exchange, body, { mediaType: METRICS_TEXT_TYPE });
     }),
   );

@@ -1,7 +1,7 @@
 import { Counter, Histogram } from '../../base/metrics.ts';
 import { type MetricLabels, metricText } from '../../base/metrics-text.ts';
 import { versionInfo } from '../../base/version.ts';
-import type { RequestInfo } from '../request-info.ts';
+import { isLongRunning, type RequestInfo } from '../request-info.ts';
 import type { Store } from '../storage/store.ts';
 import type { Exchange } from './exchange.ts';
 
@@ -11,7 +11,6 @@ const MOST_WRITING = 200;
 /** Whoever may do everything is not held up by others' requests. */
 const EXEMPT_GROUP = 'system:masters';
 const READING: ReadonlySet<string> = new Set(['get', 'list', 'watch', 'head', 'options']);
-const LONG_RUNNING: ReadonlySet<string> = new Set(['attach', 'exec', 'log', 'portforward', 'proxy']);
 
 /** Upstream's buckets of apiserver_request_duration_seconds. */
 const SECONDS = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60];
@@ -32,10 +31,6 @@ type Kind = 'readOnly' | 'mutating';
 function verbOf({ verb }: RequestInfo, method: string, contentType: string): string {
   if (verb === 'list' || verb === 'watch' || verb === 'deletecollection') return verb.toUpperCase();
   return contentType.startsWith('application/apply-patch') ? 'APPLY' : method;
-}
-
-function isLongRunning({ verb, subresource }: RequestInfo): boolean {
-  return verb === 'watch' || LONG_RUNNING.has(subresource);
 }
 
 /** The requests that are under way and those that were answered: limits, and metrics with upstream's names. */
