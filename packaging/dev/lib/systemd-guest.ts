@@ -34,6 +34,7 @@ const PACKAGES = [
 ];
 const DISK_SIZE = '6G';
 const FILES = join(ROOT, 'test', 'guest', 'systemd');
+const GETTY = 'serial-getty@ttyS0.service';
 const SCRIPTS = ['install.sh', 'steps.sh'];
 /** Units of the guest's own, each with the target that wants it. */
 const UNITS = [
@@ -104,6 +105,9 @@ function settle(base: string, share: string): void {
   writeFileSync(join(base, 'etc', 'fstab'), '');
   rmSync(join(base, 'etc', 'apt', 'sources.list'), { force: true });
   const units = join(base, 'etc', 'systemd', 'system');
+  // A getty that takes the console over would hang it up for those who write there already.
+  rmSync(join(units, GETTY), { force: true });
+  symlinkSync('/dev/null', join(units, GETTY));
   for (const [unit, target] of UNITS) {
     copyFileSync(join(FILES, unit), join(units, unit));
     const wants = join(units, `${target}.wants`);
