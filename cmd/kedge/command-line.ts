@@ -40,21 +40,34 @@ export function prepare(command: Command): void {
   for (const child of command.commands) prepare(child);
 }
 
-/** What a caught error of commander means to the operator; undefined when help or version was asked for. */
-export function commandLineError(error: CommanderError, root: Command): OperatorError | undefined {
+/**
+ * What a caught error of commander means to the operator who called the command `name`; undefined when help or version
+ * was asked for.
+ */
+export function commandLineError(
+  error: CommanderError,
+  root: Command,
+  name: string | undefined,
+): OperatorError | undefined {
   if (error.exitCode === 0 || error.code === 'commander.help') return undefined;
-  const words = root.commands.flatMap((command) => command.options.map((option) => option.long ?? ''));
+  const called = root.commands.find((command) => command.name() === name);
+  const help = `\`kedge ${called === undefined ? 'server' : called.name()} --help\``;
   const quoted = /'([^']*)'/.exec(error.message)?.[1] ?? '';
   switch (error.code) {
     case 'commander.unknownOption': {
-      const meant = nearest(quoted.replace(/=.*/, ''), words);
-      const hint = meant === undefined ? '`kedge server --help` lists all flags' : `did you mean ${meant}?`;
+      const flag = quoted.replace(/=.*/, '');
+      const owner = root.commands.find((command) => command.options.some((option) => option.long === flag));
+      if (owner !== undefined)
+        return new OperatorError(`unknown flag ${quoted}: it is one of \`kedge ${owner.name()}\``);
+      const words = (called === undefined ? root.commands : [called]).flatMap((command) =>
+        command.options.map((option) => option.long ?? ''),
+      );
+      const meant = nearest(flag, words);
+      const hint = meant === undefined ? `${help} lists all flags` : `did you mean ${meant}?`;
       return new OperatorError(`unknown flag ${quoted}: ${hint}`);
     }
     case 'commander.optionMissingArgument':
-      return new OperatorError(
-        `${quoted.replace(/ .*/, '').replace(/,$/, '')} needs a value: see \`kedge server --help\``,
-      );
+      return new OperatorError(`${quoted.replace(/ .*/, '').replace(/,$/, '')} needs a value: see ${help}`);
     case 'commander.unknownCommand': {
       const meant = nearest(
         quoted,

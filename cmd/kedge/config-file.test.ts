@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { OperatorError } from '../../pkg/base/component.ts';
 import { readConfigFiles } from './config-file.ts';
-import { SERVER_FLAGS } from './flags.ts';
+import { AGENT_FLAGS, SERVER_FLAGS } from './flags.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'kedge-config-'));
 const file = join(folder, 'config.yaml');
@@ -59,6 +59,13 @@ test('drop-ins are read in order: the last value wins, key+ adds', () => {
   } finally {
     rmSync(dropIns, { recursive: true });
   }
+});
+
+test('one file may serve a server and an agent', () => {
+  const file = join(folder, 'both.yaml');
+  writeFileSync(file, 'tls-san: [a]\nserver: https://host:6443\n');
+  assert.deepEqual([...readConfigFiles(file, true, AGENT_FLAGS).keys()], ['server']);
+  assert.deepEqual([...readConfigFiles(file, true, SERVER_FLAGS).keys()], ['tls-san', 'server']);
 });
 
 test('bad files are refused with place and remedy', () => {

@@ -2,14 +2,14 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
 import { OperatorError } from '../../pkg/base/component.ts';
-import type { Flag } from './flags.ts';
+import { ALL_FLAGS, type Flag } from './flags.ts';
 import { nearest } from './nearest.ts';
 import type { Setting } from './settings.ts';
 
 /**
  * Reads the config file and the files beside it in `<file>.d/`, by k3s's rules: keys are flag names, files are read in
  * alphabetical order, the last value of a key wins, and a key with a `+` behind it adds to the list so far.
- * A file that is not there is no error unless `required`. Throws OperatorError naming file and line.
+ * Keys of other commands than the one with these `flags` are passed over. A file that is not there is no error unless `required`. Throws OperatorError naming file and line.
  */
 export function readConfigFiles(file: string, required: boolean, flags: readonly Flag[]): Map<string, Setting> {
   const found = new Map<string, Setting>();
@@ -70,6 +70,8 @@ function addFile(found: Map<string, Setting>, file: string, text: string, flags:
     const written = String(key.value);
     const name = written.replace(/\+$/, '');
     const flag = flags.find((known) => known.name === name && known.name !== 'config');
+    // Meant for another command that reads the same file.
+    if (flag === undefined && ALL_FLAGS.some((known) => known.name === name && name !== 'config')) continue;
     if (flag === undefined) throw new OperatorError(`${place}: unknown key "${written}"${hint(name, flags)}`);
     const values = valuesOf(value as Node | null, flag, place);
     const before = written === name ? [] : (found.get(name)?.values ?? []);

@@ -397,6 +397,12 @@ export const AGENT_FLAGS = [
   ...NODE_FLAGS,
 ] as const satisfies readonly Flag[];
 
+/** Every setting there is: one config file may serve a server and an agent. */
+export const ALL_FLAGS: readonly Flag[] = [
+  ...SERVER_FLAGS,
+  ...AGENT_FLAGS.filter(({ name }) => !SERVER_FLAGS.some((flag) => flag.name === name)),
+];
+
 export type ServerFlagName = (typeof SERVER_FLAGS)[number]['name'];
 export type AgentFlagName = (typeof AGENT_FLAGS)[number]['name'];
 

@@ -2,17 +2,11 @@ import { OperatorError } from '../../pkg/base/component.ts';
 import { createLogger, type Logger } from '../../pkg/base/log.ts';
 import { DEFAULT_CONFIG_FILE } from '../../pkg/base/paths.ts';
 import { readConfigFiles } from './config-file.ts';
-import { AGENT_FLAGS, type Flag, PLACE_FLAGS, SERVER_FLAGS } from './flags.ts';
+import { ALL_FLAGS, type Flag, PLACE_FLAGS } from './flags.ts';
 import { collectSettings } from './settings.ts';
 
 /** The settings of commands that look after a machine, server or agent. */
 export const MACHINE_FLAGS: readonly Flag[] = PLACE_FLAGS.filter(({ name }) => name !== 'debug');
-
-/** What a config file on such a machine may hold. */
-const ALL_FLAGS: readonly Flag[] = [
-  ...SERVER_FLAGS,
-  ...AGENT_FLAGS.filter(({ name }) => !SERVER_FLAGS.some((flag) => flag.name === name)),
-];
 
 /** One setting of this machine's kedge by flag, variable, config file or default. */
 export function machineSetting(

@@ -66,6 +66,7 @@ describe('kedge on the command line', () => {
       await server('--clustr-cidr', '10.0.0.0/16'),
       /unknown flag --clustr-cidr: did you mean --cluster-cidr\?/,
     );
+    await assertRefused(await kedge('agent', '--tls-san', 'a'), /unknown flag --tls-san: it is one of `kedge server`/);
     await assertRefused(await kedge('sever'), /unknown command "sever": did you mean "server"\?/);
     await assertRefused(await server('--cluster-cidr'), /--cluster-cidr needs a value/);
     await assertRefused(await server('now'), /unexpected argument "now"/);
