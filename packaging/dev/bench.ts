@@ -1,4 +1,4 @@
-import { globSync, writeFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { OperatorError } from '../../pkg/base/component.ts';
@@ -6,7 +6,7 @@ import { VERSION } from '../../pkg/base/version.ts';
 import { buildExecutable } from '../build/executable.ts';
 import { isArch } from '../build/platform.ts';
 import { ensurePackages } from './lib/apt.ts';
-import { type Benchmark, figureTable } from './lib/benchmark.ts';
+import { type Benchmark, figureTable, readSections, writeSections } from './lib/benchmark.ts';
 import { mustRun } from './lib/command.ts';
 import { ensureGenerated } from './lib/generated.ts';
 import { ensureKubectl } from './lib/kubectl.ts';
@@ -16,8 +16,8 @@ import { runMain, step } from './lib/report.ts';
 const OUTPUT = join(ROOT, 'docs', 'benchmarks.md');
 
 /**
- * `npm run bench [-- name ...]`: runs the benchmarks of test/bench/ and prints their figures; a run of all of them is
- * also written to docs/benchmarks.md.
+ * `npm run bench [-- name ...]`: runs the benchmarks of test/bench/, all of them unless some are named, prints their
+ * figures and puts them in their places in docs/benchmarks.md.
  */
 await runMain(async (names) => {
   if (process.getuid?.() !== 0) throw new OperatorError('benchmarks run containers: run `npm run bench` as root');
@@ -26,15 +26,18 @@ await runMain(async (names) => {
   await ensureKubectl();
   ensureGenerated();
   await buildExecutable(process.arch);
-  const head = await heading();
-  const sections: string[] = [];
+  const commit = (await mustRun('git', ['rev-parse', '--short', 'HEAD'])).trim();
+  const sections = new Map<string, string>();
   for (const benchmark of await benchmarks(names)) {
+    const load = loadavg()[0]?.toFixed(1);
     const figures = await step(benchmark.name, () => benchmark.run());
-    sections.push(`## ${benchmark.name}\n\n${figureTable(figures)}\n`);
+    const when = `${commit}, ${new Date().toISOString().slice(0, 10)}, load average before ${load}`;
+    sections.set(benchmark.name, `${when}\n\n${figureTable(figures)}`);
   }
-  const text = `${head}\n${sections.join('\n')}`;
-  process.stdout.write(`\n${text}`);
-  if (names.length === 0) writeFileSync(OUTPUT, text);
+  const order = (await benchmarks([])).map(({ name }) => name);
+  const known = existsSync(OUTPUT) ? readSections(readFileSync(OUTPUT, 'utf8')) : new Map<string, string>();
+  writeFileSync(OUTPUT, writeSections(heading(), order, new Map([...known, ...sections])));
+  process.stdout.write(`\n${writeSections(heading(), order, sections)}`);
   return 0;
 });
 
@@ -49,15 +52,13 @@ async function benchmarks(names: readonly string[]): Promise<Benchmark[]> {
   );
 }
 
-async function heading(): Promise<string> {
-  const commit = (await mustRun('git', ['rev-parse', '--short', 'HEAD'])).trim();
+function heading(): string {
   const memory = `${Math.round(totalmem() / 2 ** 30)} GiB`;
   return [
     '# Benchmarks',
     '',
-    'Written by `npm run bench`. The figures are of the machine named here and of that day: compare figures of one run.',
+    'Written by `npm run bench`. The figures are of the machine named here and of that day: compare figures of one section.',
     '',
-    `kedge ${VERSION} (${commit}), ${new Date().toISOString().slice(0, 10)}; ${cpus().length} × ${cpus()[0]?.model ?? 'unknown CPU'}, ${memory}, Linux ${release()}, ${process.arch}; load average before the run ${loadavg()[0]?.toFixed(1)}.`,
-    '',
+    `kedge ${VERSION}; ${cpus().length} × ${cpus()[0]?.model ?? 'unknown CPU'}, ${memory}, Linux ${release()}, ${process.arch}`,
   ].join('\n');
 }

@@ -16,11 +16,17 @@ export interface OwnChains {
   readonly jumps: ReadonlySet<string>;
 }
 
-/** Reads what is ours, by the prefix of chain names, from the output of `iptables-save -t <table>`. */
-export function parseOwnChains(text: string, prefix: string): OwnChains {
-  const chains = new Map<string, number>();
-  const jumps = new Set<string>();
+/** Reads what is ours in each table, by the prefix of chain names, from the output of `iptables-save`. */
+export function parseOwnChains(text: string, prefix: string): Map<string, OwnChains> {
+  const tables = new Map<string, OwnChains>();
+  let chains = new Map<string, number>();
+  let jumps = new Set<string>();
   for (const line of text.split('\n')) {
+    const table = /^\*(\S+)$/.exec(line)?.[1];
+    if (table !== undefined) {
+      [chains, jumps] = [new Map(), new Set()];
+      tables.set(table, { chains, jumps });
+    }
     const declared = /^:(\S+) /.exec(line)?.[1];
     if (declared?.startsWith(prefix)) chains.set(declared, chains.get(declared) ?? 0);
     const [, chain = '', rule = ''] = /^-A (\S+) (.*)$/.exec(line) ?? [];
@@ -28,7 +34,7 @@ export function parseOwnChains(text: string, prefix: string): OwnChains {
     const target = /(?:^| )-j (\S+)$/.exec(rule)?.[1];
     if (chain !== '' && !chain.startsWith(prefix) && target?.startsWith(prefix)) jumps.add(`${chain} ${target}`);
   }
-  return { chains, jumps };
+  return tables;
 }
 
 /**
@@ -60,6 +66,8 @@ export function renderIptables(present: OwnChains, wanted: IptablesTable, change
   const lines = [...declare, ...rules, ...jumps, ...drop];
   return lines.length === 0 ? '' : `*${wanted.name}\n${lines.join('\n')}\nCOMMIT\n`;
 }
+
+const NOTHING: OwnChains = { chains: new Map(), jumps: new Set() };
 
 export interface IptablesPrograms {
   readonly restore: string;
@@ -104,10 +112,11 @@ export class IptablesKeeper {
   async apply(tables: readonly IptablesTable[]): Promise<number> {
     const before = this.#applied;
     this.#applied = undefined;
+    const found = tables.some(({ name }) => before?.has(name) !== true) ? await this.#read() : undefined;
     let script = '';
     for (const table of tables) {
       const old = before?.get(table.name);
-      const present = old === undefined ? await this.#read(table.name) : asPresent(old);
+      const present = old === undefined ? (found?.get(table.name) ?? NOTHING) : asPresent(old);
       script += renderIptables(present, table, changedChains(old, table));
     }
     await this.#restore(script);
@@ -117,12 +126,14 @@ export class IptablesKeeper {
 
   /** Whether the kernel still has what was last applied, as far as the number of rules tells. */
   async intact(): Promise<boolean> {
-    for (const table of this.#applied?.values() ?? []) {
-      const { chains, jumps } = await this.#read(table.name);
+    if (this.#applied === undefined) return false;
+    const found = await this.#read();
+    for (const table of this.#applied.values()) {
+      const { chains, jumps } = found.get(table.name) ?? NOTHING;
       if (table.jumps.some(([from, to]) => !jumps.has(`${from} ${to}`))) return false;
       for (const [chain, rules] of table.chains) if (chains.get(chain) !== rules.length) return false;
     }
-    return this.#applied !== undefined;
+    return true;
   }
 
   forget(): void {
@@ -132,9 +143,10 @@ export class IptablesKeeper {
   /** Removes our chains from `tables`, and tables that are empty then: the form on top of nftables makes them. */
   async remove(tables: readonly IptablesTable['name'][]): Promise<void> {
     this.forget();
+    const found = await this.#read();
     let script = '';
     for (const name of tables) {
-      script += renderIptables(await this.#read(name), { name, chains: new Map(), jumps: [] }, new Set());
+      script += renderIptables(found.get(name) ?? NOTHING, { name, chains: new Map(), jumps: [] }, new Set());
     }
     await this.#restore(script);
     for (const name of tables) await this.#removeEmpty(name);
@@ -152,8 +164,9 @@ export class IptablesKeeper {
     }
   }
 
-  async #read(table: IptablesTable['name']): Promise<OwnChains> {
-    return parseOwnChains(await this.#run([this.#programs.save, '-t', table]), this.#prefix);
+  /** What is ours in every table that the kernel has. */
+  async #read(): Promise<Map<string, OwnChains>> {
+    return parseOwnChains(await this.#run([this.#programs.save]), this.#prefix);
   }
 
   async #restore(script: string): Promise<void> {

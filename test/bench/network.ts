@@ -61,7 +61,10 @@ export const benchmark: Benchmark = {
       const client = new MemoryClient(systemClock);
       const rules = await setUpKedge(kedge, client, components);
       for (const [, server] of [kedge, bare]) await server.inPod(['iperf3', '--server', '--daemon']);
-      return [...(await throughput(kedge, bare)), ...(await programming(client, rules))];
+      const speeds = await throughput(kedge, bare);
+      // A machine has one proxy.
+      await rules.otherProxy.stop();
+      return [...speeds, ...(await programming(client, rules))];
     } finally {
       for (const component of components.reverse()) await component.stop();
       for (const lan of Object.values(lans)) await lan.stop();
@@ -99,14 +102,17 @@ async function setUpByHand(pair: Pair): Promise<void> {
   }
 }
 
-/** Times at which the proxy of the first host had rules in force, in the order of its transactions. */
 interface Rules {
+  /** Times at which the proxy of the first host had rules in force, in the order of its transactions. */
   readonly applied: number[];
+  /** That of the second host. */
+  readonly otherProxy: Component;
 }
 
 async function setUpKedge(pair: Pair, client: MemoryClient, components: Component[]): Promise<Rules> {
   const shared = { client, clock: systemClock, log: silentLogger };
-  const rules: Rules = { applied: [] };
+  const applied: number[] = [];
+  const proxies: Component[] = [];
   const signal = new AbortController().signal;
   await writeServices(client, pair[1].podIP);
   for (const host of pair) {
@@ -125,15 +131,14 @@ async function setUpKedge(pair: Pair, client: MemoryClient, components: Componen
     await new NftTableKeeper('ip', 'kedge-pods', run).apply(planPodTable({ ...table, bridgeNetfilter: true }));
     const noted: RunProgram = async (argv, options) => {
       const output = await run(argv, options);
-      if (name === pair[0].name && argv[0] === 'nft' && argv[1] === '-f') rules.applied.push(performance.now());
+      if (name === pair[0].name && argv[0] === 'nft' && argv[1] === '-f') applied.push(performance.now());
       return output;
     };
     const proxyHost = { run: noted, sysctl: hostSysctl, localAddresses: () => Promise.resolve([address]) };
     const cidrs = { clusterCIDRs: [CLUSTER_CIDR], serviceCIDRs: [SERVICE_CIDR], servedHere: [] };
-    for (const component of [
-      createFlannel({ ...shared, ...flannel }),
-      createProxy({ ...shared, ...cidrs, nodeName: name, mode: 'nftables', host: proxyHost }),
-    ]) {
+    const proxy = createProxy({ ...shared, ...cidrs, nodeName: name, mode: 'nftables', host: proxyHost });
+    proxies.push(proxy);
+    for (const component of [createFlannel({ ...shared, ...flannel }), proxy]) {
       await component.start(signal);
       components.push(component);
     }
@@ -141,8 +146,10 @@ async function setUpKedge(pair: Pair, client: MemoryClient, components: Componen
   const [from, to] = pair;
   const reached = async (): Promise<boolean> => (await fetchFrom(from.inPod, to.podIP)).startsWith('1 MiB');
   await until('Pods reach each other', reached);
-  await until('rules are in force', () => rules.applied.length > 0);
-  return rules;
+  await until('rules are in force', () => applied.length > 0);
+  const [, otherProxy] = proxies;
+  if (otherProxy === undefined) throw new Error('there is no second host');
+  return { applied, otherProxy };
 }
 
 /** The Service that is measured, and as many others as a large cluster has. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { figureTable, percentiles } from './benchmark.ts';
+import { figureTable, percentiles, readSections, writeSections } from './benchmark.ts';
 
 test('percentiles are values that were measured', () => {
   const values = Array.from({ length: 200 }, (_, index) => 200 - index);
@@ -21,4 +21,27 @@ test('the table is padded Markdown', () => {
       '| start  | 2 s      | ≤ 4 s  |',
     ].join('\n'),
   );
+});
+
+test('a run of some benchmarks replaces their sections', () => {
+  const page = writeSections(
+    '# All',
+    ['a', 'b', 'c'],
+    new Map([
+      ['a', 'one'],
+      ['b', 'two\n\nthree'],
+      ['gone', 'x'],
+    ]),
+  );
+  assert.equal(page, '# All\n\n## a\n\none\n\n## b\n\ntwo\n\nthree\n');
+  const known = readSections(page);
+  assert.deepEqual(
+    [...known],
+    [
+      ['a', 'one'],
+      ['b', 'two\n\nthree'],
+    ],
+  );
+  const next = writeSections('# All', ['a', 'b', 'c'], new Map([...known, ['c', 'four'], ['a', 'five']]));
+  assert.equal(next, '# All\n\n## a\n\nfive\n\n## b\n\ntwo\n\nthree\n\n## c\n\nfour\n');
 });

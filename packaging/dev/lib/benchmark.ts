@@ -29,3 +29,27 @@ export function figureTable(figures: readonly Figure[]): string {
   const [head = [], ...body] = rows;
   return [line(head), line(widths.map((width) => '-'.repeat(width))), ...body.map(line)].join('\n');
 }
+
+/** The sections of a page of figures, by their headings. */
+export function readSections(page: string): Map<string, string> {
+  const [, ...sections] = page.split(/^## /m);
+  return new Map(
+    sections.map((section) => {
+      const end = section.indexOf('\n');
+      return [section.slice(0, end), section.slice(end).trim()];
+    }),
+  );
+}
+
+/** A page with those of `sections` that are in `order`. */
+export function writeSections(
+  heading: string,
+  order: readonly string[],
+  sections: ReadonlyMap<string, string>,
+): string {
+  const parts = order.flatMap((name) => {
+    const section = sections.get(name);
+    return section === undefined ? [] : [`## ${name}\n\n${section}`];
+  });
+  return `${[heading, ...parts].join('\n\n')}\n`;
+}

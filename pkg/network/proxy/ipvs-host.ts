@@ -16,7 +16,10 @@ const TABLES = ['mangle', 'nat', 'filter'] as const;
 
 /** Makes the device, and the whole Service CIDR addresses of this machine by it. */
 export async function ensureIpvsDevice(family: 4 | 6, serviceCIDR: string, run: RunProgram): Promise<void> {
-  if (!(await hasIpvsDevice(run))) await run(['ip', 'link', 'add', IPVS_DEVICE, 'type', 'dummy']);
+  const hasDevice = await hasIpvsDevice(run);
+  // The kernel takes the route away when the device goes down.
+  if (hasDevice && (await routedCIDRs(family, run)).includes(serviceCIDR)) return;
+  if (!hasDevice) await run(['ip', 'link', 'add', IPVS_DEVICE, 'type', 'dummy']);
   await run(['ip', 'link', 'set', IPVS_DEVICE, 'up']);
   await run(['ip', `-${family}`, 'route', 'replace', 'local', serviceCIDR, 'dev', IPVS_DEVICE]);
 }

@@ -119,8 +119,11 @@ test('sets: only differences are sent', () => {
 
 test('iptables: chains of ours that differ are written anew, strange ones go, others stay', () => {
   const saved =
-    '*nat\n:OUTPUT ACCEPT [0:0]\n:KEDGE-IPVS-A - [0:0]\n:KEDGE-IPVS-OLD - [0:0]\n:DOCKER - [0:0]\n-A OUTPUT -j KEDGE-IPVS-OLD\n-A OUTPUT -j DOCKER\n-A KEDGE-IPVS-A -j ACCEPT\nCOMMIT\n';
-  const present = parseOwnChains(saved, 'KEDGE-IPVS-');
+    '*filter\n:KEDGE-IPVS-F - [0:0]\nCOMMIT\n*nat\n:OUTPUT ACCEPT [0:0]\n:KEDGE-IPVS-A - [0:0]\n:KEDGE-IPVS-OLD - [0:0]\n:DOCKER - [0:0]\n-A OUTPUT -j KEDGE-IPVS-OLD\n-A OUTPUT -j DOCKER\n-A KEDGE-IPVS-A -j ACCEPT\nCOMMIT\n';
+  const tables = parseOwnChains(saved, 'KEDGE-IPVS-');
+  assert.deepEqual([...tables.keys()], ['filter', 'nat']);
+  const present = tables.get('nat');
+  assert.ok(present);
   assert.deepEqual(
     [...present.chains],
     [
