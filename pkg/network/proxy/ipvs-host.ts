@@ -26,8 +26,10 @@ export async function ensureIpvsDevice(family: 4 | 6, serviceCIDR: string, run: 
 
 /** Delivers packets with ARRIVED_MARK to this machine, whoever has their address. */
 export async function ensureArrivedRoute(family: 4 | 6, run: RunProgram): Promise<void> {
+  const hasRule = await hasArrivedRule(family, run);
+  if (hasRule && (await hasArrivedRoute(family, run))) return;
   await run(['ip', `-${family}`, 'route', 'replace', 'local', 'default', 'dev', 'lo', 'table', ARRIVED_TABLE]);
-  if (await hasArrivedRule(family, run)) return;
+  if (hasRule) return;
   const match = ['pref', ARRIVED_PREFERENCE, 'fwmark', `${ARRIVED_MARK}/${ARRIVED_MARK}`];
   await run(['ip', `-${family}`, 'rule', 'add', ...match, 'lookup', ARRIVED_TABLE]);
 }
@@ -95,6 +97,16 @@ async function routedCIDRs(family: 4 | 6, run: RunProgram): Promise<string[]> {
 async function hasArrivedRule(family: 4 | 6, run: RunProgram): Promise<boolean> {
   const rules = parseJson<{ table?: string }>(await run(['ip', '-json', `-${family}`, 'rule', 'show']));
   return rules.some(({ table }) => table === ARRIVED_TABLE);
+}
+
+async function hasArrivedRoute(family: 4 | 6, run: RunProgram): Promise<boolean> {
+  try {
+    return parseJson(await run(['ip', '-json', `-${family}`, 'route', 'show', 'table', ARRIVED_TABLE])).length > 0;
+  } catch (error) {
+    // A table that never had a route is none.
+    if (error instanceof ExecError) return false;
+    throw error;
+  }
 }
 
 async function removeArrivedRoute(family: 4 | 6, run: RunProgram): Promise<boolean> {

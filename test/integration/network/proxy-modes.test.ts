@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Service } from '../../../pkg/api/generated/core-v1.ts';
 import type { EndpointSlice } from '../../../pkg/api/generated/discovery-v1.ts';
 import { endpointSlices, services } from '../../../pkg/api/resources.ts';
 import type { Input } from '../../../pkg/api/types.ts';
-import { systemClock } from '../../../pkg/base/clock.ts';
+import { FakeClock, systemClock } from '../../../pkg/base/clock.ts';
 import { createLogger } from '../../../pkg/base/log.ts';
 import { MemoryClient } from '../../../pkg/client/testing/memory-client.ts';
 import { ExecError } from '../../../pkg/host/exec.ts';
@@ -25,20 +26,39 @@ const client = new MemoryClient(systemClock);
 const lines: string[] = [];
 const log = createLogger({ level: 'warn', write: (line) => lines.push(line), now: () => new Date() });
 const CLUSTER_IP = '10.243.0.5';
+/** Machines that do much else are slow. */
+const PATIENCE = { timeoutMs: 120_000 };
 const running: ReturnType<typeof createProxy>[] = [];
 let pods: string[] = [];
 let untouched: string[];
 
+function optionsOf(mode: ProxyMode, on: ProxyHost): Parameters<typeof createProxy>[0] {
+  const cidrs = { clusterCIDRs: [CLUSTER_CIDR], serviceCIDRs: [SERVICE_CIDR], servedHere: [] };
+  return { client, nodeName: 'n1', mode, ...cidrs, clock: systemClock, log, host: on };
+}
+
+function sliceOf(addresses: readonly string[]): Input<EndpointSlice> {
+  return {
+    metadata: { name: 'web', namespace: 'default', labels: { 'kubernetes.io/service-name': 'web' } },
+    addressType: 'IPv4',
+    ports: [{ name: 'tcp', port: 8080, protocol: 'TCP' }],
+    endpoints: addresses.map((address) => ({ addresses: [address], nodeName: 'n1', conditions: { ready: true } })),
+  };
+}
+
 /** A proxy that has its rules in force. */
 async function started(mode: ProxyMode, on: ProxyHost = host): Promise<(typeof running)[number]> {
-  const cidrs = { clusterCIDRs: [CLUSTER_CIDR], serviceCIDRs: [SERVICE_CIDR], servedHere: [] };
-  const proxy = createProxy({ client, nodeName: 'n1', mode, ...cidrs, clock: systemClock, log, host: on });
+  const proxy = createProxy(optionsOf(mode, on));
   running.push(proxy);
   await proxy.start(new AbortController().signal);
-  await until(`${mode} has taken over`, async () => {
-    const { ipvs, nftables } = await traces();
-    return mode === 'ipvs' ? ipvs !== '' && nftables === '' : ipvs === '' && nftables !== '';
-  });
+  await until(
+    `${mode} has taken over`,
+    async () => {
+      const { ipvs, nftables } = await traces();
+      return mode === 'ipvs' ? ipvs !== '' && nftables === '' : ipvs === '' && nftables !== '';
+    },
+    PATIENCE,
+  );
   await proxy.inForce();
   return proxy;
 }
@@ -89,13 +109,7 @@ before(async () => {
     ports: [{ name: 'tcp', port: 80, protocol: 'TCP', targetPort: 8080, nodePort: 30080 }],
   };
   await client.create(services, { metadata: { name: 'web', namespace: 'default' }, spec } as Input<Service>);
-  const slice: Input<EndpointSlice> = {
-    metadata: { name: 'web', namespace: 'default', labels: { 'kubernetes.io/service-name': 'web' } },
-    addressType: 'IPv4',
-    ports: [{ name: 'tcp', port: 8080, protocol: 'TCP' }],
-    endpoints: pods.map((address) => ({ addresses: [address], nodeName: 'n1', conditions: { ready: true } })),
-  };
-  await client.create(endpointSlices, slice);
+  await client.create(endpointSlices, sliceOf(pods));
   // Other people's, with much the same: it stays.
   await node.run(['ipset', 'create', 'OTHERS', 'hash:ip,port']);
   await node.run(['ipset', 'add', 'OTHERS', `${CLUSTER_IP},tcp:80`]);
@@ -130,6 +144,14 @@ test('a mode takes the place of the other one and leaves nothing of it; Services
   }
 });
 
+/** Programs that only look. */
+const LOOKS = [
+  /^nft --check -f - < create table ip kedge-proxy\n$/,
+  /^cat \/proc\/net\/ip_vs$/,
+  /^(ipset save|iptables-save)$/,
+  /^ip -json (-4 )?(link|route|rule) show\b/,
+];
+
 for (const mode of ['ipvs', 'nftables'] as const) {
   test(`clean-up in mode ${mode} leaves the kernel as it was`, async () => {
     const proxy = await started(mode);
@@ -137,6 +159,60 @@ for (const mode of ['ipvs', 'nftables'] as const) {
     await proxy.stop();
     await proxy.cleanup();
     assert.deepEqual(await kernelState(), untouched);
+  });
+
+  test(`at rest, mode ${mode} looks once a minute and changes nothing; a changed endpoint is one program`, async () => {
+    const clock = new FakeClock();
+    const ran: string[] = [];
+    const counted: ProxyHost = {
+      sysctl: host.sysctl,
+      localAddresses: () => host.localAddresses(),
+      run: (argv, options) => {
+        ran.push(argv.join(' ') + (options?.input === undefined ? '' : ` < ${String(options.input)}`));
+        return host.run(argv, options);
+      },
+    };
+    const proxy = createProxy({ ...optionsOf(mode, counted), clock });
+    running.push(proxy);
+    /** Time passes, and what is due by then is done. */
+    const pass = async (ms: number): Promise<void> => {
+      for (let left = ms; left > 0; left -= 10_000) {
+        await clock.advance(Math.min(left, 10_000));
+        // Programs take real time.
+        await delay(100);
+        const done = proxy.inForce().then(() => true);
+        while (!(await Promise.race([done, delay(20, false)]))) await clock.advance(50);
+      }
+    };
+    await proxy.start(new AbortController().signal);
+    await until(
+      `${mode} is in force`,
+      async () => {
+        await pass(100);
+        return ran.some((command) => /^(nft -f|ipvsadm -R)/.test(command));
+      },
+      PATIENCE,
+    );
+    await pass(1000);
+    ran.length = 0;
+    await pass(180_000);
+    const changes = ran.filter((command) => !LOOKS.some((look) => look.test(command)));
+    assert.deepEqual(changes, []);
+    assert.ok(ran.length <= 3 * 7, ran.join('\n'));
+    ran.length = 0;
+    await client.update(endpointSlices, sliceOf(pods.slice(0, 1)));
+    await until(
+      'the change is in force',
+      async () => {
+        await pass(100);
+        return ran.length > 0;
+      },
+      PATIENCE,
+    );
+    assert.equal(ran.length, mode === 'ipvs' ? 3 : 1, ran.join('\n'));
+    await client.update(endpointSlices, sliceOf(pods));
+    await pass(1000);
+    await proxy.stop();
   });
 }
 
