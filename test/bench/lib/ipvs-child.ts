@@ -11,6 +11,7 @@ import { inNetworkNamespace, type RunProgram } from '../../../pkg/host/nft.ts';
 import { createProxy } from '../../../pkg/network/proxy/proxy.ts';
 import { CLUSTER_CIDR, NODE_IP, NodeInNamespaces, SERVICE_CIDR } from '../../integration/network/cluster.ts';
 import type { IpvsMeasurements } from '../ipvs.ts';
+import { processorTimeWithChildren } from './process-usage.ts';
 
 const [count = 0, changes = 0] = process.argv.slice(2).map(Number);
 const CLUSTER_IP = '10.243.0.5';
@@ -80,16 +81,18 @@ for (let round = 0; round < ROUNDS; round++) {
   }
 }
 const programming: number[] = [];
+const before = processorTimeWithChildren();
 for (let n = 0; n < changes; n++) {
-  const before = applied.length;
+  const earlier = applied.length;
   const begun = performance.now();
   await client.update(endpointSlices, sliceOf(1 + (n % (count - 1)), [`10.242.7.${n % 250}`, `10.242.8.${n % 250}`]));
-  while (applied.length === before) await delay(2);
-  programming.push((applied[before] ?? 0) - begun);
+  while (applied.length === earlier) await delay(2);
+  programming.push((applied[earlier] ?? 0) - begun);
   await proxy.inForce();
   await delay(60);
 }
-const measured: IpvsMeasurements = { direct, service, programming };
+const processorTime = processorTimeWithChildren() - before;
+const measured: IpvsMeasurements = { direct, service, programming, processorTime };
 console.log(`\n${JSON.stringify(measured)}`);
 await proxy.stop();
 await node.stop();
