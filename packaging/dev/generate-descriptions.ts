@@ -43,18 +43,23 @@ function textsOf(typeName: string): Record<string, string> {
     const { fields } = schemaOf(typeName);
     const declared = [...source.matchAll(/^ {4}'([^']+)'\??:/gm)].map(([, name = '']) => plainName(name));
     // Otherwise it is another group's type of the same name.
-    if (declared.every((name) => fields.has(name))) return parseModel(source, group !== 'resource');
+    if (declared.every((name) => fields.has(name))) return parseModel(source, SENTENCES[group] ?? 'wide where all are');
   }
   return {};
 }
 
-function parseModel(source: string, wideSentences: boolean): Record<string, string> {
+/** What two blanks after a sentence mean; groups are typed by different people. */
+type Sentences = 'wide' | 'wide where all are' | 'paragraphs';
+
+const SENTENCES: Partial<Readonly<Record<string, Sentences>>> = { flowcontrol: 'wide', resource: 'paragraphs' };
+
+function parseModel(source: string, sentences: Sentences): Record<string, string> {
   const texts: Record<string, string> = {};
   for (const [, comment = '', declared = ''] of source.matchAll(
     /\/\*\*\n\s*\* ?(.*?)\n\s*\*\/\n\s*(export declare class|'[^']+'\??:)/g,
   )) {
     const name = declared.startsWith('export') ? '' : declared.replace(/^'|'\??:$/g, '');
-    texts[plainName(name)] = paragraphs(comment, wideSentences);
+    texts[plainName(name)] = paragraphs(comment, sentences);
   }
   return texts;
 }
@@ -66,12 +71,14 @@ function plainName(name: string): string {
 
 /**
  * The generator writes each line break as a blank, so two blanks after a sentence were a paragraph, and more an indented
- * line. With `wideSentences`, two blanks after every sentence are taken for a habit of typing.
+ * line. Two blanks after every sentence are taken for a habit of typing, where the group may have it.
  */
-function paragraphs(comment: string, wideSentences: boolean): string {
+function paragraphs(comment: string, sentences: Sentences): string {
   const plain = comment.replace(/\\(['"\\*/])/g, '$1');
-  const isHabit = wideSentences && !/[a-z)]\. [A-Z]/.test(plain);
-  return (isHabit ? plain : plain.replace(/([.:,;)`"']) {2}(?=\S)/g, '$1\n\n'))
+  // What comes after a colon or a formula is a paragraph, and then so is the rest.
+  const isHabit =
+    sentences === 'wide' ? !/[:)] {2}\S/.test(plain) : sentences !== 'paragraphs' && !/[a-z)]\. [A-Z]/.test(plain);
+  return (isHabit ? plain : plain.replace(/([.:,;)`"']) {2}(?=[^\s=])/g, '$1\n\n'))
     .replace(/ ( {2,})(?=\S)/g, '\n$1')
     .trim();
 }

@@ -77,16 +77,43 @@ function readDocument(document: Document.Parsed): ParsedYaml {
   if (error !== undefined) {
     // The library recurses, and reports an exhausted stack as it does any error.
     if (error.code === 'RESOURCE_EXHAUSTION') throw new Error(`yaml: ${TOO_DEEP}`);
-    const [what = ''] = error.message.split('\n');
-    throw new Error(`yaml: line ${error.linePos?.[0].line ?? 1}: ${what.replace(/ at line \d+, column \d+:?$/, '')}`);
+    throw new Error(`yaml: ${complaint(error.message, error.linePos?.[0].line ?? 1)}`);
   }
   try {
     const value = document.toJS({ maxAliasCount: MAX_ALIASES }) as Json | undefined;
     assertDepth(value ?? null);
     return { value: value ?? null, duplicates: duplicateKeys(document) };
   } catch (failure) {
-    throw new Error(`yaml: ${failure instanceof Error ? failure.message : String(failure)}`);
+    const text = failure instanceof Error ? failure.message : String(failure);
+    const alias = /^Unresolved alias .*: (\S+)/.exec(text)?.[1];
+    throw new Error(`yaml: ${alias === undefined ? text : `unknown anchor '${alias}' referenced`}`);
   }
+}
+
+/** What the library says, and what Go's scanner (or its parser, which counts lines from 0) says of the same. */
+const COMPLAINTS: readonly (readonly [RegExp, 'scanner' | 'parser', string])[] = [
+  [/^Missing closing ["']/, 'scanner', 'found unexpected end of stream'],
+  [/^Tabs are not allowed/, 'scanner', 'found character that cannot start any token'],
+  [/^Plain value cannot start with/, 'scanner', 'found character that cannot start any token'],
+  [
+    /^(Nested mappings are not allowed|Implicit keys need to be on a single line)/,
+    'scanner',
+    'mapping values are not allowed in this context',
+  ],
+  [/^Implicit map keys need to be followed by map values/, 'scanner', "could not find expected ':'"],
+  [/^(All mapping items|A block sequence may not)/, 'parser', 'did not find expected key'],
+  [/^All sequence items/, 'parser', "did not find expected '-' indicator"],
+  [/^(Flow map|Expected flow map)/, 'parser', "did not find expected ',' or '}'"],
+  [/^(Flow sequence|Expected flow sequence)/, 'parser', "did not find expected ',' or ']'"],
+];
+
+function complaint(message: string, line: number): string {
+  const [what = ''] = message.split('\n');
+  const known = COMPLAINTS.find(([pattern]) => pattern.test(what));
+  if (known === undefined) return `line ${line}: ${what.replace(/ at line \d+, column \d+:?$/, '')}`;
+  const [, by, text] = known;
+  const counted = by === 'scanner' ? line : line - 1;
+  return line === 1 ? text : `line ${counted}: ${text}`;
 }
 
 function duplicateKeys(document: Document.Parsed): string[] {

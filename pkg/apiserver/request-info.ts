@@ -92,9 +92,9 @@ export function isLongRunning({ verb, subresource }: Pick<RequestInfo, 'verb' | 
   return verb === 'watch' || LONG_RUNNING.has(subresource);
 }
 
-/** Go's strconv.ParseBool, as query parameters are read; an empty value counts as true (`?watch`). */
+/** How upstream reads flags in queries: what is there and neither `0` nor `false` is true, even nothing (`?watch`). */
 export function isTrue(text: string | null): boolean {
-  return text !== null && /^(|1|t|T|true|TRUE|True)$/.test(text);
+  return text !== null && text !== '0' && text.toLowerCase() !== 'false';
 }
 
 /** A list narrowed to one name is authorized as that name. */

@@ -59,6 +59,8 @@ export interface PartSubresource<T extends KubeObject = KubeObject> {
   /** Copies from `submitted` into `draft` (a copy of the live object) what this view may change. */
   take(draft: T, submitted: T, context: WriteContext): void;
   validate?(object: T, old: T): Iterable<FieldError>;
+  /** Parts of metadata this view leaves as they are: some of them, or all that a client may set. */
+  readonly keepsMetadata?: 'all' | readonly ('labels' | 'ownerReferences')[];
   /** Paths of fields this view does not let its writers set (`spec`), as server-side apply has to know. */
   readonly resets: readonly string[];
 }
@@ -148,6 +150,8 @@ export interface Descriptor<T extends KubeObject = KubeObject> {
   readonly durability: 'durable' | 'lazy';
   /** Seconds an object lives after its last write; Events. */
   readonly ttlSeconds?: number;
+  /** The revision at which the resource came to be; there is nothing to watch from before. */
+  readonly historyBegins?: number;
   /** Another version of the same objects (autoscaling/v1 beside v2): where they are stored and how they convert. */
   readonly storedAs?: {
     readonly type: ResourceType;
@@ -166,6 +170,8 @@ export interface Descriptor<T extends KubeObject = KubeObject> {
   /** Clears and sets what a creator has no say in (status, allocated fields). */
   prepareForCreate?(draft: T, context: WriteContext): void;
   prepareForUpdate?(draft: T, old: T, context: WriteContext): void;
+  /** Fills in, after validation of a new object, what upstream's defaults find only when they read what was stored. */
+  complete?(draft: T): void;
   /** Changes the object when a DELETE only marks it. */
   prepareForDelete?(draft: T): void;
   /** Whether something beside metadata.finalizers keeps a marked object (a namespace's spec.finalizers). */
@@ -178,6 +184,8 @@ export interface Descriptor<T extends KubeObject = KubeObject> {
   /** What holds for new objects besides. */
   validateCreate?(object: T): Iterable<FieldError>;
   validateUpdate?(object: T, old: T): Iterable<FieldError>;
+  /** What of metadata a write of `status` leaves as it is. Upstream's status strategies differ in it, kind by kind. */
+  readonly statusKeepsMetadata?: PartSubresource['keepsMetadata'];
   /** Judges a write of `status`. */
   validateStatus?(object: T, old: T): Iterable<FieldError>;
   /** Texts for the client about what is valid but deprecated or useless. */
@@ -261,21 +269,29 @@ export function describe<T extends KubeObject>(type: ResourceType<T>, given: Des
     validateName: nameIsDnsSubdomain,
     allowUnconditionalUpdate: true,
     ...rest,
-    subresources: { ...(hasStatus ? { status: statusPart<T>(given.validateStatus) } : {}), ...given.subresources },
+    subresources: {
+      ...(hasStatus ? { status: statusPart<T>(given.validateStatus, given.statusKeepsMetadata) } : {}),
+      ...given.subresources,
+    },
   };
 }
 
-/** The `status` view: takes status from the submitted object and metadata's bookkeeping, leaves the rest. */
-export function statusPart<T extends KubeObject>(validate?: PartSubresource<T>['validate']): PartSubresource<T> {
+/** The `status` view: takes status from the submitted object and what of metadata it does not keep. */
+export function statusPart<T extends KubeObject>(
+  validate?: PartSubresource<T>['validate'],
+  keepsMetadata: PartSubresource['keepsMetadata'] = [],
+): PartSubresource<T> {
+  const kept = keepsMetadata === 'all' ? ['metadata'] : keepsMetadata.map((field) => `metadata.${field}`);
   return {
     ...(validate === undefined ? {} : { validate }),
+    keepsMetadata,
     type: 'part',
     verbs: ['get', 'patch', 'update'],
     take: (draft, submitted) => {
       const target = draft as { status?: unknown };
       target.status = (submitted as { status?: unknown }).status;
     },
-    resets: ['spec'],
+    resets: ['spec', ...kept],
   };
 }
 

@@ -61,7 +61,7 @@ export class ServiceAllocation implements AdmissionPlugin {
       const asked = structuredClone(service.spec);
       this.#given = [];
       this.#allocateIP(service, old);
-      this.#allocateNodePorts(service, old);
+      this.#allocateNodePorts(service, old, attributes.dryRun);
       if (attributes.dryRun || (await this.#isOurs(service, this.#given))) break;
       if (attempt === MOST_ATTEMPTS)
         throw statusErrors.internalError('other servers are giving out the same addresses');
@@ -146,8 +146,9 @@ export class ServiceAllocation implements AdmissionPlugin {
     return undefined;
   }
 
-  #allocateNodePorts(service: Service, old: Service | undefined): void {
+  #allocateNodePorts(service: Service, old: Service | undefined, dryRun: boolean): void {
     const { spec } = service;
+    let guess = DRY_RUN_PORT;
     const own = new Set((old?.spec.ports ?? []).map(({ protocol, nodePort }) => portKey(protocol, nodePort ?? 0)));
     if (!usesNodePorts(spec.type)) return;
     if (spec.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts === false) return;
@@ -167,7 +168,7 @@ export class ServiceAllocation implements AdmissionPlugin {
         }
         if (taken.has(portKey(port.protocol, port.nodePort))) throw refuse('provided port is already allocated');
       } else {
-        port.nodePort = this.#freePort(port.protocol, taken);
+        port.nodePort = dryRun ? guess++ : this.#freePort(port.protocol, taken);
       }
       taken.add(portKey(port.protocol, port.nodePort));
       this.#hold(portKey(port.protocol, port.nodePort));
@@ -202,6 +203,10 @@ export class ServiceAllocation implements AdmissionPlugin {
 }
 
 const MOST_ATTEMPTS = 10;
+
+/** The first of the ports upstream shows to those who only try: nobody is promised any. */
+const DRY_RUN_PORT = 32_769;
+
 /** Longer than any write takes. */
 const HOLD_MS = 5_000;
 

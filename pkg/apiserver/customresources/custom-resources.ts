@@ -18,6 +18,7 @@ import type { Descriptor } from '../../registry/descriptor.ts';
 import { LOOPBACK_USER } from '../authn/user.ts';
 import { type ResourceOperations, storageType, type Target } from '../operations/resource-operations.ts';
 import type { ResourceRegistry } from '../resource-registry.ts';
+import type { StoredObject } from '../storage/stored-object.ts';
 import { isEstablished, plannedStatus } from './naming.ts';
 
 const REQUEST = { user: LOOPBACK_USER, dryRun: false, fieldManager: 'kube-apiserver', warn: (): void => {} };
@@ -48,6 +49,8 @@ export class CustomResources {
   readonly #options: CustomResourcesOptions;
   readonly #served = new Map<string, Served>();
   readonly #queue: WorkQueue;
+  /** The revision at which each definition was first served, if that was not before this server started. */
+  readonly #begins = new Map<string, number>();
   readonly #stopped = new AbortController();
   #unsubscribe: () => void = () => {};
   #working: Promise<void> = Promise.resolve();
@@ -63,7 +66,7 @@ export class CustomResources {
     for (const { object } of cache.list()) this.#changed(object);
     this.#unsubscribe = cache.subscribe(({ type, stored }) => {
       if (type === 'DELETED') this.#gone(stored.object);
-      else this.#changed(stored.object);
+      else this.#live(stored);
     });
     const onError = (key: string, error: unknown): void => {
       const isOvertaken = isStatusReason(error, 'Conflict') || isStatusReason(error, 'NotFound');
@@ -90,9 +93,16 @@ export class CustomResources {
     this.#queue.add(definition.metadata.name);
   }
 
+  #live({ object, revision }: StoredObject<CustomResourceDefinition>): void {
+    const { name } = object.metadata;
+    if (isEstablished(object) && !this.#served.has(name)) this.#begins.set(name, revision);
+    this.#changed(object);
+  }
+
   #gone({ metadata: { name }, spec }: CustomResourceDefinition): void {
     this.#withdraw(name, []);
     this.#served.delete(name);
+    this.#begins.delete(name);
     // Somebody may have been waiting for its names.
     for (const other of this.#definitions()) {
       if (other.spec.group === spec.group) this.#queue.add(other.metadata.name);
@@ -108,7 +118,7 @@ export class CustomResources {
     const { registry, log } = this.#options;
     let descriptors: Descriptor[];
     try {
-      descriptors = customDescriptors(definition);
+      descriptors = customDescriptors(definition, this.#begins.get(name));
     } catch (error) {
       log.warn('custom resource definition cannot be served', { name, error: errorText(error) });
       return;

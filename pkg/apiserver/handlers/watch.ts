@@ -1,12 +1,12 @@
-import { StatusError } from '../../apimachinery/status-error.ts';
-import type { Clock } from '../../base/clock.ts';
+import { StatusError, statusErrors } from '../../apimachinery/status-error.ts';
 import { errorText, type Logger } from '../../base/log.ts';
 import type { Descriptor } from '../../registry/descriptor.ts';
+import type { ApiCore } from '../api-core.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { negotiateStream } from '../http/negotiate.ts';
 import { parseListOptions } from '../http/request-options.ts';
 import { warningHeaders } from '../http/warnings.ts';
-import { type ResourceOperations, storageType } from '../operations/resource-operations.ts';
+import { storageType } from '../operations/resource-operations.ts';
 import { checkVersion } from '../storage/list.ts';
 import { Selection } from '../storage/selection.ts';
 import { resourcePrefix } from '../storage/store.ts';
@@ -27,8 +27,7 @@ const SHORTEST_WATCH_MS = 30 * 60_000;
 export async function handleWatch(
   exchange: Exchange,
   descriptor: Descriptor,
-  operations: ResourceOperations,
-  clock: Clock,
+  { operations, registry, clock }: ApiCore,
   log: Logger,
 ): Promise<void> {
   const options = parseListOptions(exchange.query, true);
@@ -69,11 +68,14 @@ export async function handleWatch(
     write(encoding.bookmark(operations.store.revision, initialEventsEnd));
   begin();
   let unsubscribe: () => void;
+  const since = initial ? undefined : (version ?? operations.store.revision);
   try {
+    const { historyBegins = 0 } = descriptor;
+    if (since !== undefined && since < historyBegins) throw statusErrors.tooOldResourceVersion(since, historyBegins);
     unsubscribe = await startWatch(
       operations.store,
       operations.store.cache(type),
-      { prefix, selection, since: initial ? undefined : (version ?? operations.store.revision) },
+      { prefix, selection, since },
       ({ type: change, stored }) =>
         writer.write({ size: stored.bytes.length, encode: () => encoding.event(change, stored) }),
       () => {
@@ -105,12 +107,18 @@ export async function handleWatch(
     );
   };
   if (options.allowWatchBookmarks) nextBookmark();
+  // What is watched may cease to be, or become something else: the client has to look anew.
+  const { group, version: ofGroup, resource } = descriptor.type;
+  const forget = registry.subscribe(() => {
+    if (registry.find(group, ofGroup, resource) !== descriptor) end.abort();
+  });
   await new Promise<void>((resolve) => {
     const done = (): void => resolve();
     end.signal.addEventListener('abort', done, { once: true });
     if (exchange.signal.aborted) done();
     else exchange.signal.addEventListener('abort', done, { once: true });
   });
+  forget();
   unsubscribe();
   cancelTimeout();
   cancelBookmark();

@@ -1,5 +1,5 @@
 import { schemaOf, typeNames } from '../../api/facts.ts';
-import type { Json, JsonObject } from '../../api/schema.ts';
+import type { Json, JsonObject, StructSchema } from '../../api/schema.ts';
 import type { KubeObject } from '../../api/types.ts';
 import { apiVersionOf } from '../../api/types.ts';
 import { append } from '../../apimachinery/append.ts';
@@ -147,22 +147,30 @@ function checkKind(document: JsonObject, descriptor: Descriptor): void {
     checkCustomKind(document, descriptor);
     return;
   }
-  if (kind !== undefined && kind !== '' && kind !== type.kind) {
-    throw statusErrors.badRequest(
-      `${String(kind)} in version ${JSON.stringify(type.version)} cannot be handled as a ${type.kind}: converting (${type.version}.${String(kind)}) to (${type.group || 'core'}.${type.kind}): unknown conversion`,
+  const givenKind = typeof kind === 'string' && kind !== '' ? kind : type.kind;
+  const givenVersion = typeof apiVersion === 'string' && apiVersion !== '' ? apiVersion : apiVersionOf(type);
+  if (givenKind === type.kind && givenVersion === apiVersionOf(type)) return;
+  const cannot = (message: string): Error =>
+    statusErrors.badRequest(
+      `${givenKind} in version ${JSON.stringify(givenVersion.split('/').at(-1))} cannot be handled as a ${type.kind}: ${message}`,
+    );
+  const schema = builtInSchema(givenVersion, givenKind);
+  if (schema === undefined) {
+    throw cannot(
+      `no kind ${JSON.stringify(givenKind)} is registered for version ${JSON.stringify(givenVersion)} in scheme "pkg/api/legacyscheme/scheme.go:30"`,
     );
   }
-  if (apiVersion !== undefined && apiVersion !== '' && apiVersion !== apiVersionOf(type)) {
-    const given = String(apiVersion);
-    if (!isBuiltIn(given, type.kind)) {
-      throw cannotHandleIn(
-        type.kind,
-        given.split('/').at(-1) ?? '',
-        `no kind ${JSON.stringify(type.kind)} is registered for version ${JSON.stringify(given)} in scheme "pkg/api/legacyscheme/scheme.go:30"`,
-      );
-    }
-    throw wrongVersion(apiVersion, type);
+  // Upstream reads the object as what it says it is, before it sees whether that can be made what is wanted.
+  try {
+    decodeAlong(document, schema);
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    throw cannot(error.message);
   }
+  const [version = '', group = ''] = givenVersion.split('/').reverse();
+  if (givenKind === type.kind && group === type.group) throw wrongVersion(givenVersion, type);
+  const target = `${factsGroup(type.group)}.${type.kind}`;
+  throw cannot(`converting (${version}.${givenKind}) to (${target}): unknown conversion`);
 }
 
 /** Custom resources have to say what they are, and upstream judges what they say like any other field. */
@@ -188,13 +196,11 @@ const wrongVersion = (apiVersion: Json | undefined, type: Descriptor['type']): E
     `the API version in the data (${String(apiVersion)}) does not match the expected API version (${apiVersionOf(type)})`,
   );
 
-const cannotHandleIn = (kind: string, version: string, message: string): Error =>
-  statusErrors.badRequest(`${kind} in version ${JSON.stringify(version)} cannot be handled as a ${kind}: ${message}`);
-
-/** Whether there is a built-in kind of this name in this version of its group. */
-function isBuiltIn(apiVersion: string, kind: string): boolean {
+/** The schema of the built-in kind of this name in this version of its group. */
+function builtInSchema(apiVersion: string, kind: string): StructSchema | undefined {
   const [version = '', group = ''] = apiVersion.split('/').reverse();
-  return typeNames.includes(`${factsGroup(group)}.${version}.${kind}`);
+  const name = `${factsGroup(group)}.${version}.${kind}`;
+  return typeNames.includes(name) ? schemaOf(name) : undefined;
 }
 
 /** The typed object of a document: unknown fields reported and dropped, types checked, defaults applied. */

@@ -26,8 +26,8 @@ const GROUP_ORDER: readonly string[] = [
   'coordination.k8s.io',
   'node.k8s.io',
   'discovery.k8s.io',
-  'resource.k8s.io',
   'flowcontrol.apiserver.k8s.io',
+  'resource.k8s.io',
 ];
 
 /** A discovery document and the media type it was asked for in. */
@@ -103,7 +103,7 @@ export class Discovery {
     const items = this.groups()
       .filter((group) => (group.name === '') === core)
       .map((group) => ({
-        metadata: { ...(group.name === '' ? {} : { name: group.name }), creationTimestamp: null },
+        metadata: group.name === '' ? {} : { name: group.name },
         versions: group.versions.map(({ version, resources }) => ({
           version,
           resources: [...resources].sort(byResource).map(aggregatedResource),
@@ -297,7 +297,9 @@ function subresourceKind(
   }
 }
 
-const isStored = ({ virtual, computed }: Descriptor): boolean => virtual === undefined && computed === undefined;
+/** Whether there are stored objects, which nobody could have made of a resource that is only read. */
+const isStored = ({ virtual, computed, verbs }: Descriptor): boolean =>
+  virtual === undefined && computed === undefined && verbs.includes('create');
 
 function storageVersionHash(descriptor: Descriptor): string {
   const type = descriptor.storedAs?.type ?? descriptor.type;

@@ -80,6 +80,8 @@ const RESPONSE: Message = {
 
 const OPERATION: Message = {
   fields: {
+    tags: { number: 1, as: 'strings' },
+    operationId: { number: 5, as: 'string' },
     consumes: { number: 7, as: 'strings' },
     parameters: { number: 8, as: 'parameters' },
     // A response is one of two: a response proper or a reference to one.
@@ -94,6 +96,8 @@ const PATH_ITEM: Message = {
     put: { number: 3, as: 'message', message: () => OPERATION },
     post: { number: 4, as: 'message', message: () => OPERATION },
     delete: { number: 5, as: 'message', message: () => OPERATION },
+    options: { number: 6, as: 'message', message: () => OPERATION },
+    head: { number: 7, as: 'message', message: () => OPERATION },
     patch: { number: 8, as: 'message', message: () => OPERATION },
   },
 };

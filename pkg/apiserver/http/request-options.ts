@@ -89,7 +89,8 @@ export function parseDeleteOptions(query: URLSearchParams, body: JsonObject | un
   const preconditions = (body?.['preconditions'] ?? {}) as { uid?: string; resourceVersion?: string };
   return {
     dryRun,
-    gracePeriodSeconds: seconds === undefined ? undefined : Math.max(seconds, 0),
+    // Upstream takes negative periods for the shortest there is.
+    gracePeriodSeconds: seconds === undefined || seconds >= 0 ? seconds : 1,
     propagationPolicy: (policy ?? (orphans === undefined ? undefined : orphans ? 'Orphan' : 'Background')) as
       | DeleteOptions['propagationPolicy']
       | undefined,

@@ -155,17 +155,12 @@ async function authenticated(request: Request, { authenticator, core }: RouterOp
   }
 }
 
-/** Lets the request act as whom its headers name, if its sender may. Throws 403 or 500. */
+/** Lets the request act as whom its headers name, if its sender may. Throws 403 or ImpersonationHeaderError. */
 export function actAsAsked(exchange: OpenExchange, { core }: RouterOptions): void {
-  try {
-    const impersonation = parseImpersonation(exchange.request.rawHeaders);
-    if (impersonation === undefined) return;
-    exchange.user = impersonate(exchange.user, impersonation, core.authorizer);
-    exchange.audit?.impersonating(exchange.user);
-  } catch (error) {
-    if (error instanceof ImpersonationHeaderError) throw statusErrors.internalError(error.message);
-    throw error;
-  }
+  const impersonation = parseImpersonation(exchange.request.rawHeaders);
+  if (impersonation === undefined) return;
+  exchange.user = impersonate(exchange.user, impersonation, core.authorizer);
+  exchange.audit?.impersonating(exchange.user);
 }
 
 /** Writes the last events of a request when it has been answered. */
@@ -234,7 +229,9 @@ export function createRouter(options: RouterOptions): Hono<Env> {
         const parts = exchange.info.path.split('/').filter((part) => part !== '');
         await handler(exchange, parts);
       } catch (error) {
-        sendError(exchange ?? bareExchange(incoming, outgoing, options), error, log);
+        const answering = exchange ?? bareExchange(incoming, outgoing, options);
+        if (error instanceof ImpersonationHeaderError) sendInternalError(answering, error.message);
+        else sendError(answering, error, log);
       }
       return RESPONSE_ALREADY_SENT;
     };
@@ -373,6 +370,13 @@ function sendText(exchange: Exchange, code: number, body: string): void {
   sendBytes(exchange, Buffer.from(body), { code, mediaType: TEXT, headers: { 'x-content-type-options': 'nosniff' } });
 }
 
+/** Upstream's answer to requests that fail before they are understood: text that no browser takes for a page. */
+function sendInternalError(exchange: Exchange, message: string): void {
+  const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;' };
+  const text = `Internal Server Error: ${JSON.stringify(exchange.request.url ?? '/')}: ${message}`;
+  sendText(exchange, 500, `${text.replace(/[&<>]/g, (sign) => entities[sign] ?? sign)}\n`);
+}
+
 const sendPlainNotFound = (exchange: Exchange): void => sendText(exchange, 404, '404 page not found\n');
 
 /** Whether the group has kinds of Kubernetes itself: paths below it are refused with a Status. */
@@ -389,7 +393,7 @@ async function serveResource(exchange: Exchange, options: RouterOptions): Promis
     return;
   }
   if (descriptor === undefined || !scopeFits(descriptor, info)) throw statusErrors.pathNotFound();
-  if (descriptor.deprecation !== undefined) exchange.warnings.push(descriptor.deprecation);
+  if (descriptor.custom) warnOfDeprecation(exchange, descriptor);
   if (info.subresource !== '') {
     await serveSubresource(exchange, descriptor, options);
     return;
@@ -402,13 +406,14 @@ async function serveResource(exchange: Exchange, options: RouterOptions): Promis
     return;
   }
   if (!(descriptor.verbs as readonly string[]).includes(info.verb)) throw statusErrors.methodNotAllowed();
+  if (!descriptor.custom) warnOfDeprecation(exchange, descriptor);
   switch (info.verb) {
     case 'get':
       return handleGet(exchange, descriptor, core.operations);
     case 'list':
       return handleList(exchange, descriptor, core.operations);
     case 'watch':
-      return handleWatch(exchange, descriptor, core.operations, core.clock, log);
+      return handleWatch(exchange, descriptor, core, log);
     case 'create':
       if (onObject) throw statusErrors.methodNotAllowed();
       return handleCreate(exchange, descriptor, core.operations);
@@ -426,6 +431,11 @@ async function serveResource(exchange: Exchange, options: RouterOptions): Promis
     default:
       throw statusErrors.methodNotAllowed();
   }
+}
+
+/** Of built-in kinds upstream warns only where it serves the verb. */
+function warnOfDeprecation({ warnings }: Exchange, { deprecation }: Descriptor): void {
+  if (deprecation !== undefined) warnings.push(deprecation);
 }
 
 /** Whether the server has the resource, and the part of it, that a request is about. */

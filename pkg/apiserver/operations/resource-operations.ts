@@ -10,7 +10,7 @@ import { generateName } from '../../apimachinery/random-name.ts';
 import { statusErrors } from '../../apimachinery/status-error.ts';
 import { formatTime } from '../../apimachinery/time.ts';
 import type { Clock } from '../../base/clock.ts';
-import type { Descriptor, WriteContext } from '../../registry/descriptor.ts';
+import type { Descriptor, PartSubresource, WriteContext } from '../../registry/descriptor.ts';
 import type { UserInfo } from '../../registry/user-info.ts';
 import type { AdmissionChain } from '../admission/admission.ts';
 import { objectKey, type Store } from '../storage/store.ts';
@@ -149,6 +149,7 @@ export class ResourceOperations {
     this.#validateNew(descriptor, draft);
     for (const text of descriptor.warnings?.(draft, undefined) ?? []) request.warn(text);
     await this.#admission.validate(attributes);
+    descriptor.complete?.(draft);
     const key = objectKey(storageType(descriptor), draft.metadata.name, namespace);
     const value = encodeForStorage(toStorage(descriptor, storedForm(descriptor, draft)));
     if (request.dryRun) {
@@ -229,7 +230,7 @@ export class ResourceOperations {
       draft = structuredClone(live);
       part.take(draft, changed, context);
       draft.metadata = { ...changed.metadata };
-      if (target.subresource === 'status') keepMetadataOfStatusUpdate(draft, live);
+      keepMetadata(draft, live, part.keepsMetadata ?? []);
     } else if (target.subresource === undefined && descriptor.subresources['status'] !== undefined) {
       (draft as { status?: unknown }).status = structuredClone((live as { status?: unknown }).status);
     }
@@ -407,9 +408,12 @@ function copyOrDrop<K extends string>(
   else target[key] = source[key];
 }
 
-/** A status update may not touch what the owner of the object decides. */
-function keepMetadataOfStatusUpdate(draft: KubeObject, live: KubeObject): void {
-  for (const key of ['ownerReferences', 'finalizers'] as const) copyOrDrop(draft.metadata, live.metadata, key);
+/** What clients may set of an object's metadata; the rest is the server's (upstream: ResetObjectMetaForStatus). */
+const CLIENT_METADATA = ['labels', 'annotations', 'finalizers', 'ownerReferences'] as const;
+
+/** A view of an object may not touch what of metadata the writers of the whole object decide. */
+function keepMetadata(draft: KubeObject, live: KubeObject, kept: NonNullable<PartSubresource['keepsMetadata']>): void {
+  for (const key of kept === 'all' ? CLIENT_METADATA : kept) copyOrDrop(draft.metadata, live.metadata, key);
 }
 
 /** Whether something differs that moves the generation; `followed` are the fields of the metadata that do. */

@@ -31,12 +31,12 @@ const LAST_VERBS: readonly Verb[] = ['delete', 'deletecollection', 'get', 'list'
 const METADATA = schemaOf('meta.v1.ObjectMeta');
 
 /** The descriptors of the served versions of `definition`. Throws an Error for a schema that cannot be served. */
-export function customDescriptors(definition: CustomResourceDefinition): Descriptor[] {
+export function customDescriptors(definition: CustomResourceDefinition, historyBegins = 0): Descriptor[] {
   const storage = definition.spec.versions.find((version) => version.storage) ?? definition.spec.versions[0];
   if (storage === undefined) return [];
   return definition.spec.versions
     .filter(({ served }) => served)
-    .map((version) => customDescriptor(definition, version, storage.name));
+    .map((version) => ({ ...customDescriptor(definition, version, storage.name), historyBegins }));
 }
 
 export const openApiSchemaOf = ({ schema }: CustomResourceDefinitionVersion): JSONSchemaProps =>
@@ -78,7 +78,7 @@ function customDescriptor(
     ...(version.deprecated === true && { deprecation: deprecation(type, version) }),
     ...storedAs(definition, type, storageVersion, schema),
   });
-  const parts = status === undefined ? subresources : { ...subresources, status: statusPart(validateUpdate) };
+  const parts = status === undefined ? subresources : { ...subresources, status: statusPart(validateUpdate, 'all') };
   return { ...described, subresources: parts };
 }
 

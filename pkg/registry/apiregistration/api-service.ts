@@ -14,6 +14,7 @@ function availability({ status }: APIService): string {
 }
 
 export const apiService = describe<APIService>(apiServices, {
+  statusKeepsMetadata: 'all',
   categories: ['api-extensions'],
   generation: false,
   allowUnconditionalUpdate: false,

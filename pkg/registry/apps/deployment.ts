@@ -10,6 +10,7 @@ export const deployment = describe<Deployment>(deployments, {
   shortNames: ['deploy'],
   categories: ['all'],
   generationFollows: ['annotations'],
+  statusKeepsMetadata: ['labels'],
   subresources: { scale: replicasScale },
   defaults({ spec }) {
     spec.replicas ??= 1;

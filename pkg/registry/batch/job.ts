@@ -1,7 +1,6 @@
 import type { Job, JobSpec } from '../../api/generated/batch-v1.ts';
 import { jobs } from '../../api/resources.ts';
 import { formatAge } from '../../apimachinery/age.ts';
-import { deepEqual } from '../../apimachinery/deep-equal.ts';
 import { isConditionTrue } from '../../apimachinery/object-meta.ts';
 import { ageColumn, nameColumn, templateColumns } from '../columns.ts';
 import { defaultPodSpec } from '../core/pod-defaults.ts';
@@ -57,12 +56,13 @@ export const job = describe<Job>(jobs, {
     inheritLabels(draft);
   },
   prepareForCreate(draft) {
-    const templateLabels = draft.spec.template.metadata?.labels;
-    const inherits =
-      Object.keys(draft.metadata.labels ?? {}).length === 0 || deepEqual(draft.metadata.labels, templateLabels);
+    const inherited = draft.metadata.labels;
+    const isShared = inherited !== undefined && inherited === draft.spec.template.metadata?.labels;
     if (!draft.spec.manualSelector) generateSelector(draft);
-    if (inherits) draft.metadata.labels = { ...draft.spec.template.metadata?.labels };
+    const { labels } = draft.spec.template.metadata ?? {};
+    if (isShared && labels !== undefined) draft.metadata.labels = labels;
   },
+  complete: inheritLabels,
 });
 
 /** Upstream's SetDefaults_Job. */
@@ -81,11 +81,10 @@ function defaultJobSpec(spec: JobSpec): void {
   if (spec.template?.spec !== undefined) defaultPodSpec(spec.template.spec);
 }
 
-/** A Job without labels of its own carries those of its Pods. */
+/** A Job without labels of its own carries those of its Pods: the very same, so what is added there is added here. */
 function inheritLabels({ metadata, spec }: Job): void {
   const labels = spec.template?.metadata?.labels ?? {};
-  if (Object.keys(metadata.labels ?? {}).length === 0 && Object.keys(labels).length > 0)
-    metadata.labels = { ...labels };
+  if (Object.keys(metadata.labels ?? {}).length === 0 && Object.keys(labels).length > 0) metadata.labels = labels;
 }
 
 /** Pods are told apart by the Job's uid, which nobody can choose; labels that are there stay, for validation to judge. */

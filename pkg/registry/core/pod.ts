@@ -190,7 +190,7 @@ export const pod = describe<Pod>(pods, {
   },
   subresources: {
     status: {
-      ...statusPart<Pod>(),
+      ...statusPart<Pod>(undefined, ['ownerReferences']),
       take(draft, submitted) {
         // Fixed at creation, or by the binding: no status writer may change it.
         const kept = draft.status.qosClass;
@@ -205,6 +205,7 @@ export const pod = describe<Pod>(pods, {
         else draft.spec.ephemeralContainers = submitted.spec.ephemeralContainers;
       },
       validate: validateEphemeralContainersUpdate,
+      keepsMetadata: 'all',
       resets: ['status'],
     },
     resize: {
@@ -217,6 +218,7 @@ export const pod = describe<Pod>(pods, {
           if (wanted !== undefined) container.resources = wanted.resources;
         }
       },
+      keepsMetadata: 'all',
       resets: ['status'],
     },
     binding,

@@ -7,6 +7,7 @@ import { validateFlowSchema } from './flow-schema-validation.ts';
 const DEFAULT_PRECEDENCE = 1000;
 
 export const flowSchema = describe<FlowSchema>(flowSchemas, {
+  statusKeepsMetadata: 'all',
   defaults({ spec }) {
     spec.matchingPrecedence ||= DEFAULT_PRECEDENCE;
   },

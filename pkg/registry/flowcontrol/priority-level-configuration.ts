@@ -88,6 +88,7 @@ const queuingColumn = (name: string, field: keyof Queuing): Column<PriorityLevel
 });
 
 export const priorityLevelConfiguration = describe<PriorityLevelConfiguration>(priorityLevelConfigurations, {
+  statusKeepsMetadata: 'all',
   defaults({ spec }) {
     if (spec.exempt !== undefined) {
       spec.exempt.nominalConcurrencyShares ??= 0;

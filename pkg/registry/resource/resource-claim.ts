@@ -35,6 +35,7 @@ function stateText({ metadata, status }: ResourceClaim): string {
 }
 
 export const resourceClaim = describe<ResourceClaim>(resourceClaims, {
+  statusKeepsMetadata: 'all',
   generation: false,
   defaults: ({ spec }) => defaultClaimSpec(spec),
   validateUpdate: ({ spec }, old) => unchanged(FieldPath.of('spec'), spec, old.spec),

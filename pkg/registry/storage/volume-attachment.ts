@@ -30,6 +30,7 @@ function* validate({ spec }: VolumeAttachment): Findings {
 }
 
 export const volumeAttachment = describe<VolumeAttachment>(volumeAttachments, {
+  statusKeepsMetadata: 'all',
   generation: false,
   returnsDeleted: true,
   allowUnconditionalUpdate: false,

@@ -1,44 +1,101 @@
-/** How many steps of a scenario file fail, and why. A file that is not here passes whole. */
-export const allowedFailures: Readonly<Record<string, { readonly failures: number; readonly reason: string }>> = {
-  'admission.json': { failures: 1, reason: 'validation and particulars of these kinds are being completed' },
-  'apply.json': { failures: 7, reason: 'validation and particulars of these kinds are being completed' },
-  'crd.json': {
-    failures: 1,
-    reason: 'a watch from the first version on still finds its history here, where a new resource of upstream has none',
-  },
-  'crd-invalid.json': { failures: 5, reason: 'rules in CEL come with a later issue' },
-  'crud-admission.json': { failures: 54, reason: 'validation and particulars of these kinds are being completed' },
-  'crud-apps.json': { failures: 25, reason: 'validation and particulars of these kinds are being completed' },
-  'crud-batch.json': { failures: 41, reason: 'validation and particulars of these kinds are being completed' },
-  'crud-core.json': { failures: 76, reason: 'validation and particulars of these kinds are being completed' },
-  'crud-network.json': { failures: 32, reason: 'validation and particulars of these kinds are being completed' },
-  'crud-pods.json': { failures: 2, reason: 'validation and particulars of these kinds are being completed' },
-  'crud-rbac.json': { failures: 13, reason: 'validation and particulars of these kinds are being completed' },
-  'crud-services.json': { failures: 11, reason: 'validation and particulars of these kinds are being completed' },
-  'ctrl-daemonset.json': {
-    failures: 4,
-    reason:
-      'the table shows the annotation of the template generation, which upstream hides, beside newer column texts; nodes get Pod addresses (2 steps); the binding moves the generation, by which the player orders the list',
-  },
-  'ctrl-deployment.json': {
-    failures: 2,
-    reason: 'the texts of two columns are newer; a ReplicaSet is often observed before the recorded answer has it so',
-  },
-  'ctrl-endpoints.json': { failures: 1, reason: 'the texts of two columns are newer' },
-  'discovery.json': { failures: 10, reason: 'validation and particulars of these kinds are being completed' },
-  'http-errors.json': { failures: 4, reason: 'validation and particulars of these kinds are being completed' },
-  'invalid-cluster.json': { failures: 51, reason: 'validation and particulars of these kinds are being completed' },
-  'invalid-meta.json': { failures: 13, reason: 'validation and particulars of these kinds are being completed' },
-  'invalid-network.json': { failures: 46, reason: 'validation and particulars of these kinds are being completed' },
-  'invalid-pods.json': { failures: 64, reason: 'validation and particulars of these kinds are being completed' },
-  'invalid-workloads.json': { failures: 52, reason: 'validation and particulars of these kinds are being completed' },
-  'managed-fields.json': { failures: 7, reason: 'validation and particulars of these kinds are being completed' },
-  'partial-metadata.json': { failures: 3, reason: 'validation and particulars of these kinds are being completed' },
-  'patch.json': { failures: 11, reason: 'validation and particulars of these kinds are being completed' },
-  'pod-security.json': { failures: 31, reason: 'the PodSecurity admission comes with a later issue' },
-  'rbac.json': { failures: 2, reason: 'validation and particulars of these kinds are being completed' },
-  'reviews.json': { failures: 1, reason: 'validation and particulars of these kinds are being completed' },
-  'subresources.json': { failures: 28, reason: 'validation and particulars of these kinds are being completed' },
-  'tables.json': { failures: 58, reason: 'validation and particulars of these kinds are being completed' },
-  'watch.json': { failures: 1, reason: 'validation and particulars of these kinds are being completed' },
+interface Allowed {
+  readonly reason: string;
+  readonly steps: readonly string[];
+}
+
+/** Steps of scenario files that fail, and why. They have to fail: all others pass. */
+const ALLOWED: Readonly<Record<string, readonly Allowed[]>> = {
+  'apiservice.json': [
+    {
+      reason: 'aggregated servers are not asked yet',
+      steps: ['it is unavailable', 'its group answers', 'things in it', 'as table', 'priority may change', 'gone'],
+    },
+  ],
+  'crd-invalid.json': [
+    {
+      reason: 'rules in CEL are not read yet',
+      steps: [
+        'schema: CEL unknown field',
+        'schema: CEL types differ',
+        'schema: CEL fieldPath',
+        'schema: CEL messageExpression',
+        'schema: oldSelf in an unordered list',
+      ],
+    },
+  ],
+  'crud-pods.json': [{ reason: 'Pods are not warned about yet', steps: ['volumes'] }],
+  'discovery.json': [
+    {
+      reason:
+        'texts of fields that are structs, and of scalars with a name, are not in the package the texts come from',
+      steps: ['OpenAPI v3 of apps/v1, header only', 'OpenAPI v3 of core, Container'],
+    },
+  ],
+  'invalid-cluster.json': [
+    {
+      reason: 'rules in CEL are not read yet',
+      steps: [
+        'ValidatingWebhookConfiguration: match condition does not compile',
+        'ValidatingAdmissionPolicy: does not compile',
+        'ValidatingAdmissionPolicy: messageExpression is not a string',
+      ],
+    },
+    {
+      reason: 'these kinds are not looked into yet',
+      steps: [
+        'ValidatingAdmissionPolicy: no validations',
+        'ValidatingAdmissionPolicy: message with a newline',
+        'ValidatingAdmissionPolicy: reason',
+        'ValidatingAdmissionPolicy: variable name',
+        'ValidatingAdmissionPolicy: params without paramKind',
+        'APIService: version priority',
+        'APIService: caBundle and insecure',
+        'APIService: no version',
+      ],
+    },
+  ],
+  'pod-security.json': [
+    {
+      reason: 'the PodSecurity admission comes with a later issue',
+      steps: [
+        'PB: privileged',
+        'PB: host network',
+        'PB: host pid and ipc',
+        'PB: host path',
+        'PB: host port',
+        'PB: capability',
+        'PB: unsafe sysctl',
+        'PB: several faults',
+        'PR: plain',
+        'PR: privileged',
+        'PR: host network',
+        'PR: host pid and ipc',
+        'PR: host path',
+        'PR: host port',
+        'PR: capability',
+        'PR: unsafe sysctl',
+        'PR: several faults',
+        'PW: plain',
+        'PW: privileged',
+        'PV: plain',
+        'PV: privileged',
+        'PV: host network',
+        'PV: host pid and ipc',
+        'PR: Deployment is only warned about',
+        'PR: Job is only warned about',
+        'tightening a namespace warns about its pods',
+        'unknown level',
+        'bad version',
+        'namespace with a bad level',
+        'update of a running pod, image',
+        'update of its labels',
+      ],
+    },
+  ],
 };
+
+/** The steps of a file that fail, with the reason of each. */
+export function allowedFailures(file: string): ReadonlyMap<string, string> {
+  const groups = ALLOWED[file] ?? [];
+  return new Map(groups.flatMap(({ reason, steps }) => steps.map((step) => [step, reason] as const)));
+}

@@ -124,7 +124,7 @@ function* validateCommon(container: AnyContainer, context: ContainerContext, pat
   yield* oneOf(path.child('imagePullPolicy'), container.imagePullPolicy, PULL_POLICIES);
   yield* validateResources(container.resources ?? {}, context.claims, path.child('resources'));
   yield* validateResizePolicy(container, context, path.child('resizePolicy'));
-  yield* validateSecurityContext(container.securityContext, path.child('securityContext'));
+  yield* validateSecurityContext(container.securityContext, context.spec, path.child('securityContext'));
 }
 
 function* validatePorts(ports: readonly ContainerPort[], path: FieldPath): Findings {

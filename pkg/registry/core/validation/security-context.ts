@@ -22,12 +22,16 @@ const SYSCTL_TEXT =
 const struct = (name: string, value: object): Verbatim => new Verbatim(`core.${name}${JSON.stringify(value)}`);
 
 /** Upstream's ValidateSecurityContext of a container. */
-export function* validateSecurityContext(context: SecurityContext | undefined, path: FieldPath): Findings {
+export function* validateSecurityContext(
+  context: SecurityContext | undefined,
+  { hostUsers }: PodSpec,
+  path: FieldPath,
+): Findings {
   if (context === undefined) return;
   const { runAsUser, runAsGroup, allowPrivilegeEscalation, privileged, capabilities } = context;
   if (runAsUser !== undefined) yield* inRange(path.child('runAsUser'), runAsUser, 0, MAX_ID);
   if (runAsGroup !== undefined) yield* inRange(path.child('runAsGroup'), runAsGroup, 0, MAX_ID);
-  yield* validateProcMount(context.procMount, path.child('procMount'));
+  yield* validateProcMount(context.procMount, hostUsers !== false, path.child('procMount'));
   yield* validateSeccomp(context.seccompProfile, path.child('seccompProfile'));
   if (allowPrivilegeEscalation === false) {
     if (privileged === true) {
@@ -43,8 +47,11 @@ export function* validateSecurityContext(context: SecurityContext | undefined, p
   yield* validateAppArmor(context.appArmorProfile, path.child('appArmorProfile'));
 }
 
-function* validateProcMount(type: string | undefined, path: FieldPath): Findings {
+function* validateProcMount(type: string | undefined, ofHost: boolean, path: FieldPath): Findings {
   const types = ['Default', 'Unmasked'];
+  if (ofHost && type === 'Unmasked') {
+    yield fieldError.invalid(path, type, '`hostUsers` must be false to use `Unmasked`');
+  }
   if (type !== undefined && !types.includes(type)) yield fieldError.notSupported(path, type, types);
 }
 
