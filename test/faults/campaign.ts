@@ -159,13 +159,15 @@ export class Campaign {
     return this.#lan.close();
   }
 
-  /** Memory of each kedge and each etcd, MB not shared with others counted in. */
+  /** Memory (RSS) of each kedge and each etcd. */
   async memory(): Promise<string> {
     const parts: string[] = [];
     for (const host of [...this.#servers, this.#agent]) {
-      const etcd = host === this.#agent ? '' : ` + etcd ${await this.#megabytes(host, await this.#etcdPid(host))}`;
-      const { stdout } = await host.run(['pgrep', '-x', 'kedge']);
-      parts.push(`${host.name} ${await this.#megabytes(host, stdout.trim().split('\n')[0] ?? '')}${etcd}`);
+      const etcd =
+        host === this.#agent
+          ? ''
+          : ` + etcd ${megabytes(await host.mustRun(['cat', `/proc/${await this.#etcdPid(host)}/status`]))}`;
+      parts.push(`${host.name} ${megabytes(readFileSync(`/proc/${host.kedge.pid}/status`, 'utf8'))}${etcd}`);
     }
     return `${parts.join(', ')} MB`;
   }
@@ -277,11 +279,6 @@ export class Campaign {
     return this.#pick(pids);
   }
 
-  async #megabytes(host: Host, pid: string): Promise<number> {
-    const status = await host.mustRun(['cat', `/proc/${pid}/status`]);
-    return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024);
-  }
-
   async #isUp(host: Host): Promise<void> {
     await until(`the API of ${host.name} is ready`, () => this.#isReady(host), { timeoutMs: 90_000 });
   }
@@ -353,6 +350,11 @@ export class Campaign {
       assert.deepEqual(remains(), expected, `what is there for ${pods} Pods on ${host.name}`);
     }
   }
+}
+
+/** The memory of a process by its /proc/<pid>/status. */
+function megabytes(status: string): number {
+  return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024);
 }
 
 interface Seen {

@@ -16,8 +16,9 @@ const TICK_MS = 10;
 /** What `timeout` of coreutils ends with when it had to end the program. */
 const ENDED_BY_TIMEOUT = 124;
 
-export function memoryOf(pid: number): Memory {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+/** `proc`: where the processes are to be seen that `pid` is one of. */
+export function memoryOf(pid: number, proc = '/proc'): Memory {
+  const status = readFileSync(`${proc}/${pid}/status`, 'utf8');
   const bytes = (name: string): number =>
     Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? Number.NaN) * 1024;
   return { rss: bytes('VmRSS'), anonymous: bytes('RssAnon'), peak: bytes('VmHWM') };
