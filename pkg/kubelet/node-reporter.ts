@@ -35,6 +35,8 @@ const FIRST_CHECK_MS = 100;
 /** How often the status is written when it has not changed (nodeStatusReportFrequency). */
 const REPORT_MS = 300_000;
 const RETRY_MS = 500;
+/** A runtime that does not answer counts as down only after this time (upstream's maxWaitForContainerRuntime). */
+const RUNTIME_SILENCE_MS = 30_000;
 
 /** Registers the Node and keeps its status current: upstream kubelet's node status. Written on change or every 5 min. */
 export class NodeReporter {
@@ -45,6 +47,8 @@ export class NodeReporter {
   #runtimeVersion = '';
   #networkProblem: string | undefined = 'the container runtime has not been asked yet';
   #runtimeProblem: string | undefined;
+  /** When the runtime last answered. */
+  #heardAt: number | undefined;
   #node: Node | undefined;
   readonly #seen: Informer<Node>;
   #wake: () => void = () => {};
@@ -144,9 +148,11 @@ export class NodeReporter {
   }
 
   async #checkRuntime(): Promise<void> {
+    const { runtime, clock } = this.#options;
     const before = this.#networkProblem;
     try {
-      const { status } = await this.#options.runtime.status({});
+      const { status } = await runtime.status({});
+      this.#heardAt = clock.now();
       const told = (type: string): string | undefined => {
         const condition = status?.conditions.find((candidate) => candidate.type === type);
         if (condition?.status === true) return undefined;
@@ -156,6 +162,8 @@ export class NodeReporter {
       this.#runtimeProblem = runtimeProblem && `container runtime not ready: ${runtimeProblem}`;
       this.#networkProblem = told('NetworkReady');
     } catch (error) {
+      // While it is started again its Pods serve on: telling of it would take them out of their Services.
+      if (this.#heardAt !== undefined && clock.now() - this.#heardAt < RUNTIME_SILENCE_MS) return;
       this.#runtimeProblem = `container runtime is down: ${errorText(error)}`;
     }
     if (before !== this.#networkProblem) this.#options.onNetworkChange();

@@ -24,6 +24,7 @@ describe('faults', () => {
       rounds.push(await campaign.strike(fault));
     }
     for (const line of summary(rounds)) t.diagnostic(line);
+    await campaign.loseFirstServer();
     await campaign.finish();
     await campaign.leave();
   });

@@ -7,6 +7,9 @@ import type { Host } from '../e2e/lib/hosts.ts';
 const WRITER = fileURLToPath(new URL('writer-child.ts', import.meta.url));
 const ASKER = fileURLToPath(new URL('asker-child.ts', import.meta.url));
 
+/** What the names of its objects begin with. */
+const PREFIX = 'w';
+
 /** Calls `heard` with the words of each line that `child` says. */
 function listen(child: ChildProcess, heard: (words: readonly string[]) => void): void {
   let rest = '';
@@ -30,7 +33,6 @@ export class Writer {
   count = 0;
   /** Reads after an acknowledged write that did not show it. */
   readonly stale: string[] = [];
-  readonly #prefix: string;
   readonly #present = new Set<string>();
   readonly #deleted = new Set<string>();
   readonly #unsure = new Set<string>();
@@ -38,10 +40,9 @@ export class Writer {
   readonly #child: ChildProcess;
   #counter = -1;
 
-  constructor(host: Host, prefix: string, servers: readonly Host[]) {
-    this.#prefix = prefix;
+  constructor(host: Host, kubeconfig: string, servers: readonly Host[]) {
     const urls = servers.map(({ address }) => `https://${address}:6443`);
-    this.#child = host.spawn([process.execPath, WRITER, '/etc/kedge/kedge.yaml', prefix, ...urls]);
+    this.#child = host.spawn([process.execPath, WRITER, kubeconfig, PREFIX, ...urls]);
     listen(this.#child, ([what = '', ...words]) => this.#note(what, words));
   }
 
@@ -63,7 +64,7 @@ export class Writer {
     const path = '{range .items[*]}{.metadata.name} {.data.n}{"\\n"}{end}';
     const text = await cluster.kubectl(['get', 'configmaps', '-o', `jsonpath=${path}`]);
     const found = new Map(text.split('\n').map((line) => line.split(' ') as [string, string]));
-    const counter = Number(found.get(`${this.#prefix}-counter`));
+    const counter = Number(found.get(`${PREFIX}-counter`));
     return [
       ...[...this.#present].filter((name) => !found.has(name)).map((name) => `${name} is not there`),
       ...[...this.#deleted].filter((name) => found.has(name)).map((name) => `${name} is there again`),

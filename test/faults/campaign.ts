@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ensureEtcd } from '../../packaging/dev/lib/etcd.ts';
@@ -124,6 +124,27 @@ export class Campaign {
     return round;
   }
 
+  /** The server that the agent was told of is away: the agent goes on with the others, also when it starts anew. */
+  async loseFirstServer(): Promise<void> {
+    const [one, two] = this.#servers as [Host, Host, Host];
+    const begun = Date.now();
+    await Promise.all([this.#kill(one, await this.#etcdPid(one)), one.kedge.stop('SIGKILL')]);
+    const ns = new Namespace(await HostCluster.at(two), 'faults');
+    const scale = async (replicas: number): Promise<void> => {
+      await ns.kubectl('scale', 'deployment/web', `--replicas=${replicas}`);
+      await ns.waitFor('deployment/web', '.status.readyReplicas', String(replicas), 90_000);
+    };
+    await scale(this.#options.replicas + 1);
+    await this.#agent.kedge.stop();
+    this.#startKedge(this.#agent);
+    await scale(this.#options.replicas + 2);
+    const pods = (await ns.kubectl('get', 'pods', '-o', 'name')).split('\n');
+    for (const pod of pods) assert.equal(await ns.kubectl('exec', pod, '--', 'echo', 'works'), 'works');
+    await scale(this.#options.replicas);
+    this.#startKedge(one);
+    await this.#heals('the loss of the first server', begun);
+  }
+
   /** Ends the writer and looks at what is there on every server. */
   async finish(): Promise<void> {
     this.writes.stop();
@@ -188,7 +209,10 @@ export class Campaign {
     await ns.apply(service('web', 'web'), deployment('web', this.#options.replicas, SERVE_HOSTNAME));
     await ns.kubectl('rollout', 'status', 'deployment/web', '--timeout=90s');
     const address = await ns.read('service/web', '.spec.clusterIP');
-    this.#writer = new Writer(one, 'w', this.#servers);
+    // Whose cable is never pulled.
+    const kubeconfig = '/run/admin.yaml';
+    writeFileSync(this.#agent.path(kubeconfig), readFileSync(one.path('/etc/kedge/kedge.yaml')), { mode: 0o600 });
+    this.#writer = new Writer(this.#agent, kubeconfig, this.#servers);
     this.#asker = new Asker(this.#agent, `http://${address}/`);
     await this.#heals('the start', Date.now());
   }
