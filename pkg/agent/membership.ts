@@ -24,6 +24,8 @@ export interface JoinOptions {
   readonly token: string | undefined;
   readonly nodeName: string;
   readonly addresses: readonly string[];
+  /** Throws OperatorError for a cluster that this machine cannot be a node of; asked before anything is kept of it. */
+  readonly accept: (cluster: ClusterConfig) => Promise<void>;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -62,7 +64,10 @@ export async function joinCluster(options: JoinOptions, signal: AbortSignal): Pr
       );
     }
     const resumed = await resume(options, kept, signal);
-    if (resumed !== undefined) return resumed;
+    if (resumed !== undefined) {
+      await options.accept(resumed.membership.cluster);
+      return resumed;
+    }
   }
   const { server } = options;
   if (server === undefined) {
@@ -123,12 +128,13 @@ async function join(options: JoinOptions, server: string, token: JoinToken, sign
 
 /** Shows the token to a server; `joining` acts as a machine that may become the node, and is to be closed. */
 async function showToken(
-  { paths, nodeName, clock, log }: JoinOptions,
+  { paths, nodeName, accept, clock, log }: JoinOptions,
   where: JoinServer,
   token: JoinToken,
 ): Promise<{ cluster: ClusterConfig; joining: HttpClient }> {
   const nodePassword = await ensureNodePassword(paths.nodePassword);
   const { cluster, pass } = await requestJoin(where, token, { nodeName, nodePassword, version: VERSION });
+  await accept(cluster);
   const joining = createHttpClient({
     servers: [where.server],
     ca: where.ca,

@@ -2,6 +2,7 @@ import { systemClock } from '../base/clock.ts';
 import type { Supervisor } from '../base/component.ts';
 import { errorText, type Logger } from '../base/log.ts';
 import { pathsFor } from '../base/paths.ts';
+import type { ClusterConfig } from '../bootstrap/join-protocol.ts';
 import { createHttpClient } from '../client/http/http-client.ts';
 import { checkDataDirectory, claimDataDirectory } from '../host/data-directory.ts';
 import { exec } from '../host/exec.ts';
@@ -33,11 +34,13 @@ async function startAgent(config: AgentConfig, supervisor: Supervisor, log: Logg
   const nodeIP = node.ip ?? detectNodeAddress() ?? '127.0.0.1';
   const addresses = node.externalIP === undefined ? [nodeIP] : [nodeIP, node.externalIP];
   const { signal } = supervisor;
-  const joined = await joinCluster({ paths, server, token, nodeName: node.name, addresses, clock, log }, signal);
+  const accept = ({ clusterCIDR, serviceCIDR }: ClusterConfig): Promise<void> =>
+    refuseOverlap({ clusterCIDRs: [clusterCIDR], serviceCIDRs: [serviceCIDR] }, exec);
+  const joining = { paths, server, token, nodeName: node.name, addresses, accept, clock, log };
+  const joined = await joinCluster(joining, signal);
   const { certificates, membership } = joined;
   await claimDataDirectory(config.dataDir);
   const { cluster, serverCA, servers } = membership;
-  await refuseOverlap({ clusterCIDRs: [cluster.clusterCIDR], serviceCIDRs: [cluster.serviceCIDR] }, exec);
   const credentials = (): { cert: string; key: string } | Record<string, never> => {
     const { client } = certificates;
     return client === undefined ? {} : { cert: client.certificate, key: client.key };

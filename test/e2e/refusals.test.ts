@@ -136,7 +136,17 @@ describe('refusals', () => {
 
   test('no block of Pod addresses is left for a node', async () => {
     const token = readFileSync(server.path(join(DATA_DIR, 'server/token')), 'utf8').trim();
-    other.startKedge(['agent', '--server', `https://${server.address}:6443`, '--token', token]);
+    const joining = ['agent', '--server', `https://${server.address}:6443`, '--token', token];
+    const near = ['10.44.0.200/28', 'dev', 'eth0'];
+    await other.mustRun(['ip', 'address', 'add', ...near]);
+    await refused(
+      other,
+      /--cluster-cidr 10\.44\.0\.0\/24 overlaps 10\.44\.0\.192\/28, .* eth0: start the first server/,
+      ...joining,
+    );
+    assert.ok(!existsSync(other.path(join(DATA_DIR, 'agent/cluster.json'))));
+    await other.mustRun(['ip', 'address', 'delete', ...near]);
+    other.startKedge(joining);
     const events = ['get', 'events', '-A', '--field-selector=involvedObject.name=other,reason=CIDRNotAvailable'];
     const told = await until('the node tells of it', async () => {
       const text = await cluster.kubectl([...events, '-o', 'jsonpath={.items[*].message}']);
