@@ -62,3 +62,7 @@ test('a folder is looked at without a change, and claimed once', async (t) => {
   mkdirSync(join(k3s, 'server', 'cred'), { recursive: true });
   await assert.rejects(claimDataDirectory(k3s), /is the data directory of k3s/);
 });
+
+test('a folder that cannot be made is refused', async () => {
+  await assert.rejects(claimDataDirectory('/proc/kedge/data'), /\/proc\/kedge\/data cannot be written to .*--data-dir/);
+});

@@ -1,8 +1,9 @@
 import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomic } from '../base/atomic-file.ts';
 import { OperatorError } from '../base/component.ts';
+import { errorText } from '../base/log.ts';
 import { VERSION } from '../base/version.ts';
 
 /** Says whose the folder is, and which version last wrote to it. */
@@ -68,14 +69,26 @@ export async function checkDataDirectory(path: string): Promise<void> {
   if (problem !== undefined) throw new OperatorError(problem);
 }
 
-/** Makes `path` the data directory of this kedge. Throws as `checkDataDirectory`. */
+/** Makes `path` the data directory of this kedge. Throws as `checkDataDirectory`, and when it cannot be written to. */
 export async function claimDataDirectory(path: string): Promise<void> {
   await checkDataDirectory(path);
   const { marker } = await readDataDirectory(path);
   const text = `${JSON.stringify({ kedge: 'data', format: FORMAT, version: VERSION } satisfies Marker)}\n`;
   if (marker === text) return;
-  await mkdir(path, { recursive: true, mode: 0o755 });
-  await writeFileAtomic(join(path, MARKER), text, { mode: 0o644, durable: true });
+  try {
+    await makeFolder(path);
+    await writeFileAtomic(join(path, MARKER), text, { mode: 0o644, durable: true });
+  } catch (error) {
+    const text = `${path} cannot be written to (${errorText(error)}): give kedge another folder with --data-dir`;
+    throw new OperatorError(text, { cause: error });
+  }
+}
+
+/** As `mkdir` with `recursive`, which never ends where a file system refuses folders by ENOENT, as /proc does. */
+async function makeFolder(path: string): Promise<void> {
+  if (await exists(path)) return;
+  await makeFolder(dirname(path));
+  await mkdir(path, { mode: 0o755 });
 }
 
 async function readDataDirectory(path: string): Promise<DataDirectory> {
