@@ -6,6 +6,7 @@ import { versionInfo } from '../base/version.ts';
 import type { ClusterConfig } from '../bootstrap/join-protocol.ts';
 import type { Client } from '../client/client.ts';
 import { type CriClient, createCriClient } from '../cri/client.ts';
+import { exec } from '../host/exec.ts';
 import { createKubelet } from '../kubelet/kubelet.ts';
 import type { NodeIdentity } from '../kubelet/node-object.ts';
 import type { ReferencedObjects } from '../kubelet/referenced-objects.ts';
@@ -15,7 +16,7 @@ import { createFlannel } from '../network/flannel/flannel.ts';
 import { createForeignNetwork } from '../network/foreign-network.ts';
 import { HOST_CNI_BIN_DIR, HOST_CNI_DIR } from '../network/names.ts';
 import { createPodNetwork } from '../network/pod-network.ts';
-import { createProxy } from '../network/proxy/proxy.ts';
+import { createProxy, createProxyRemoval } from '../network/proxy/proxy.ts';
 import type { NodeConfig } from './config.ts';
 import { Containerd } from './containerd.ts';
 import { ImageImporter } from './images.ts';
@@ -64,7 +65,7 @@ export function nodeComponents(options: NodeOptions): Component[] {
       ...(config.resolvConf === undefined ? {} : { resolvConf: config.resolvConf }),
       ...(options.references === undefined ? {} : { references: options.references }),
     }),
-    ...(cluster.disabled.kubeProxy ? [] : [serviceProxy(options)]),
+    cluster.disabled.kubeProxy ? createProxyRemoval({ run: exec, log: options.log }) : serviceProxy(options),
   ];
 }
 

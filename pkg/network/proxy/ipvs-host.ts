@@ -41,18 +41,21 @@ export async function hasIpvsDevice(run: RunProgram): Promise<boolean> {
 
 /**
  * Takes away all that IPVS mode, of this process or of a former one, has left on the machine. Virtual servers, sets and
- * rules of others stay. Resolves to whether there was anything.
+ * rules of others stay, and a device of this name that leads to no Service CIDR: upstream's kube-proxy has one, too.
+ * Resolves to whether there was anything.
  */
 export async function removeIpvs(run: RunProgram): Promise<boolean> {
-  const hadDevice = await hasIpvsDevice(run);
-  let found = hadDevice;
+  const hasDevice = await hasIpvsDevice(run);
+  let found = false;
+  let ownDevice = false;
   for (const family of [4, 6] as const) {
     const sets = new IpSetKeeper(setPrefix(family), run);
     const entries = await presentEntries(sets);
+    const serviceCIDRs = hasDevice ? await routedCIDRs(family, run) : [];
     if (await removeArrivedRoute(family, run)) found = true;
-    if (entries === undefined && !hadDevice) continue;
+    if (entries === undefined && serviceCIDRs.length === 0) continue;
     found = true;
-    const serviceCIDRs = hadDevice ? await routedCIDRs(family, run) : [];
+    ownDevice = hasDevice;
     const owned = (server: ListedServer): boolean =>
       serviceCIDRs.some((cidr) => isWithin(server, cidr)) || entries?.has(entryOf(server)) === true;
     await removeServers(new IpvsKeeper(run, owned, () => false), run);
@@ -61,7 +64,7 @@ export async function removeIpvs(run: RunProgram): Promise<boolean> {
     if (entries !== undefined) await sets.remove();
   }
   // Last: it tells a next try that there is something left.
-  if (hadDevice) await run(['ip', 'link', 'delete', IPVS_DEVICE]);
+  if (ownDevice) await run(['ip', 'link', 'delete', IPVS_DEVICE]);
   return found;
 }
 
@@ -89,7 +92,8 @@ async function presentEntries(sets: IpSetKeeper): Promise<Set<string> | undefine
 }
 
 async function routedCIDRs(family: 4 | 6, run: RunProgram): Promise<string[]> {
-  const show = ['route', 'show', 'table', 'local', 'dev', IPVS_DEVICE];
+  // Not the kernel's own for multicast.
+  const show = ['route', 'show', 'table', 'local', 'type', 'local', 'dev', IPVS_DEVICE];
   const routes = parseJson<{ dst?: string }>(await run(['ip', '-json', `-${family}`, ...show]));
   return routes.flatMap(({ dst }) => dst ?? []).filter((dst) => dst.includes('/'));
 }

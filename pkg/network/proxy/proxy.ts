@@ -16,7 +16,7 @@ import { chooseMode } from './mode.ts';
 import { NftablesActor } from './nftables.ts';
 import { ServicePlanner } from './plan-services.ts';
 import { type Ruleset, sameItems, type VirtualService } from './ruleset.ts';
-import type { ProxyMode, ServiceActor } from './service-actor.ts';
+import { PROXY_MODES, type ProxyMode, type ServiceActor } from './service-actor.ts';
 
 export interface ProxyOptions {
   readonly client: Client;
@@ -175,7 +175,7 @@ export function createProxy(options: ProxyOptions): Proxy {
     async start(signal) {
       const mode = await chooseMode(options.mode ?? 'auto', run, log);
       families = await familiesOf(options, mode, host);
-      removeOtherMode = () => removeMode(mode === 'ipvs' ? 'nftables' : 'ipvs', options, run);
+      removeOtherMode = () => removeMode(mode === 'ipvs' ? 'nftables' : 'ipvs', options.tableName ?? PROXY_TABLE, run);
       log.info('Service proxy', { mode });
       unsubscribe.push(serviceInformer.subscribe(() => resync.trigger()));
       unsubscribe.push(sliceInformer.subscribe(() => resync.trigger()));
@@ -232,14 +232,36 @@ async function familiesOf(options: ProxyOptions, mode: ProxyMode, host: ProxyHos
   return families;
 }
 
-/** Takes away what a former process left that ran in another mode. */
-async function removeMode(mode: ProxyMode, options: ProxyOptions, run: RunProgram): Promise<void> {
+/**
+ * In place of the Service proxy on a node that is not to have one: takes away what a former process has left, in
+ * whichever mode, for those rules would be followed for ever.
+ */
+export function createProxyRemoval(options: { readonly run: RunProgram; readonly log: Logger }): Component {
+  const log = options.log.child('proxy');
+  return {
+    name: 'proxy-removal',
+    async start() {
+      for (const mode of PROXY_MODES) {
+        try {
+          await removeMode(mode, PROXY_TABLE, options.run);
+        } catch (error) {
+          log.warn('rules of a former Service proxy are left', { mode, error: errorText(error) });
+        }
+      }
+    },
+    ready: () => Promise.resolve(),
+    stop: () => Promise.resolve(),
+  };
+}
+
+/** Takes away what a former process left that ran in this mode. */
+async function removeMode(mode: ProxyMode, tableName: string, run: RunProgram): Promise<void> {
   if (mode === 'ipvs') {
     await removeIpvs(run);
     return;
   }
   for (const family of ['ip', 'ip6'] as const) {
-    const keeper = new NftTableKeeper(family, options.tableName ?? PROXY_TABLE, run);
+    const keeper = new NftTableKeeper(family, tableName, run);
     try {
       if (await keeper.exists()) await keeper.remove();
     } catch (error) {

@@ -9,7 +9,8 @@ import { FakeClock, systemClock } from '../../../pkg/base/clock.ts';
 import { createLogger } from '../../../pkg/base/log.ts';
 import { MemoryClient } from '../../../pkg/client/testing/memory-client.ts';
 import { ExecError } from '../../../pkg/host/exec.ts';
-import { createProxy, type ProxyHost } from '../../../pkg/network/proxy/proxy.ts';
+import { removeIpvs } from '../../../pkg/network/proxy/ipvs-host.ts';
+import { createProxy, createProxyRemoval, type ProxyHost } from '../../../pkg/network/proxy/proxy.ts';
 import type { ProxyMode } from '../../../pkg/network/proxy/service-actor.ts';
 import { until } from '../../e2e/lib/until.ts';
 import { CLUSTER_CIDR, NodeInNamespaces, SERVICE_CIDR } from './cluster.ts';
@@ -215,6 +216,26 @@ for (const mode of ['ipvs', 'nftables'] as const) {
     await proxy.stop();
   });
 }
+
+test('a node that is to have no proxy any more has nothing of it, in whichever mode that was', async () => {
+  for (const mode of ['ipvs', 'nftables'] as const) {
+    await (await started(mode)).stop();
+    assert.notDeepEqual(await kernelState(), untouched);
+    await createProxyRemoval({ run: host.run, log }).start(new AbortController().signal);
+    assert.deepEqual(await kernelState(), untouched);
+  }
+});
+
+test("upstream's kube-proxy keeps its device and its virtual servers", async () => {
+  await node.run(['ip', 'link', 'add', 'kube-ipvs0', 'up', 'type', 'bridge']);
+  await node.run(['ip', 'address', 'add', '10.243.0.77/32', 'dev', 'kube-ipvs0']);
+  host.servers.set('-t 10.243.0.77:80', new Set(['10.242.0.9:80']));
+  const theirs = await kernelState();
+  assert.equal(await removeIpvs(host.run), false);
+  assert.deepEqual(await kernelState(), theirs);
+  host.servers.delete('-t 10.243.0.77:80');
+  await node.run(['ip', 'link', 'delete', 'kube-ipvs0']);
+});
 
 test('a kernel without IPVS takes over from one that had it', async () => {
   await (await started('ipvs')).stop();
