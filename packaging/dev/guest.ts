@@ -17,7 +17,7 @@ import { ensureSystemdGuest, type SystemdGuest } from './lib/systemd-guest.ts';
 
 const LOG = join(BUILD_DIR, 'guest', 'console.log');
 const SUMMARY = join(BUILD_DIR, 'guest', 'summary.txt');
-const TIMEOUT = 60 * 60_000;
+const TIMEOUT = 120 * 60_000;
 const MEMORY = '3G';
 
 /**

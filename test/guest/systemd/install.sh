@@ -20,23 +20,23 @@ pod_ip() { kubectl get pods -l app=web -o 'jsonpath={.items[0].status.podIP}'; }
 
 # serves NAME: a Pod behind a Service, over IPVS.
 serves() {
-  check "$1: the node is Ready" soon 180 ready
+  check "$1: the node is Ready" soon 3000 ready
   check "$1: a Deployment" kubectl create deployment web --image=$IMAGE -- httpd -f -p 8080 -h /www
   check "$1: a Service" kubectl expose deployment web --port=80 --target-port=8080
-  check "$1: its Pod is available" kubectl rollout status deployment/web --timeout=180s
+  check "$1: its Pod is available" kubectl rollout status deployment/web --timeout=600s
   service=$(kubectl get service web -o 'jsonpath={.spec.clusterIP}')
-  check "$1: the Service leads to it" soon 60 answers "$service"
+  check "$1: the Service leads to it" soon 300 answers "$service"
   check "$1: over IPVS" sh -c "ipvsadm -Ln -t $service:80 | grep -E '$(pod_ip):8080 +Masq' && ipvsadm -Ln --stats -t $service:80 | awk '/->/ && \$3 > 0 { found = 1 } END { exit !found }'"
   check "$1: by the device kube-ipvs0" sh -c "ip route show table all type local dev kube-ipvs0 | grep 10.43.0.0/16"
 }
 
 # The rest of the network, as it is over IPVS.
 network() {
-  check 'network: names' soon 60 sh -c "kubectl exec deployment/web -- nslookup web.default.svc.cluster.local | grep $service"
+  check 'network: names' soon 300 sh -c "kubectl exec deployment/web -- nslookup web.default.svc.cluster.local | grep $service"
   check 'network: a Pod reaches itself by its Service' sh -c "kubectl exec deployment/web -- timeout 10 wget -q -O- http://web/ | grep hello"
   check 'network: a Pod reaches the API server by its Service' sh -c "kubectl exec deployment/web -- nc -w 10 kubernetes.default 443 < /dev/null"
   check 'network: a NodePort' kubectl expose deployment web --name=web-node --type=NodePort --port=80 --target-port=8080
-  check 'network: which serves' soon 60 answers "192.0.2.2:$(kubectl get service web-node -o 'jsonpath={.spec.ports[0].nodePort}')"
+  check 'network: which serves' soon 300 answers "192.0.2.2:$(kubectl get service web-node -o 'jsonpath={.spec.ports[0].nodePort}')"
   check 'network: kubectl logs' kubectl logs deployment/web
   for target in "$(pod_ip):8080" "$service:80" "$(pod_ip):8080" "$service:80"; do
     say "info network: 100 requests to $target: $(curl -s -o /dev/null -H 'Connection: close' -w '%{time_total}\n' "http://$target/?[1-100]" | sort -n | awk '{ t[NR] = $1 } END { printf "median %.1f ms", t[int(NR / 2)] * 1000 }')"
@@ -71,22 +71,22 @@ spec:
   containers:
     - {name: tail, image: kedge.dev/test/busybox:1, command: [tail, /dev/zero], resources: {limits: {memory: 16Mi}}}
 YAML
-  check 'resources: Pods with limits' kubectl wait --for=condition=Ready pod/busy pod/small --timeout=120s
+  check 'resources: Pods with limits' kubectl wait --for=condition=Ready pod/busy pod/small --timeout=600s
   busy=$(slice busy)
   small=$(slice small)
   check 'resources: the Pod may use so much memory' [ "$(cat "$busy/memory.max")" = 33554432 ]
   check 'resources: and so much CPU' [ "$(cat "$busy/cpu.max")" = '20000 100000' ]
   check 'resources: its container too' sh -c "grep -l 33554432 $busy/cri-containerd-*.scope/memory.max && grep -l '^20000 100000' $busy/cri-containerd-*.scope/cpu.max"
-  check 'resources: the kernel holds it back' soon 60 sh -c "awk '/nr_throttled/ && \$2 > 0 { found = 1 } END { exit !found }' $busy/cpu.stat"
+  check 'resources: the kernel holds it back' soon 300 sh -c "awk '/nr_throttled/ && \$2 > 0 { found = 1 } END { exit !found }' $busy/cpu.stat"
   check 'resources: a request for CPU is a weight' [ "$(cat "$small/cpu.weight")" = 20 ]
   check 'resources: Pods that asked for nothing come last' [ "$(cat /sys/fs/cgroup/kubepods.slice/kubepods-besteffort.slice/cpu.weight)" = 1 ]
-  check 'resources: too much memory is the end' soon 120 sh -c "kubectl get pod greedy -o 'jsonpath={.status.phase} {.status.containerStatuses[0].state.terminated.reason}' | grep -x 'Failed OOMKilled'"
-  check 'resources: kubectl top node' soon 120 kubectl top node
+  check 'resources: too much memory is the end' soon 3000 sh -c "kubectl get pod greedy -o 'jsonpath={.status.phase} {.status.containerStatuses[0].state.terminated.reason}' | grep -x 'Failed OOMKilled'"
+  check 'resources: kubectl top node' soon 3000 kubectl top node
   say "info resources: $(kubectl top node --no-headers)"
-  check 'resources: kubectl top pod' soon 120 top_pod
+  check 'resources: kubectl top pod' soon 3000 top_pod
   say "info resources: $(kubectl top pod busy --no-headers)"
-  check 'resources: Pods are deleted' kubectl delete pod busy small greedy --timeout=120s
-  check 'resources: and their slices' soon 60 sh -c "[ ! -e '$busy' ] && [ ! -e '$small' ]"
+  check 'resources: Pods are deleted' kubectl delete pod busy small greedy --timeout=600s
+  check 'resources: and their slices' soon 300 sh -c "[ ! -e '$busy' ] && [ ! -e '$small' ]"
 }
 
 # What each form of the Service proxy has in the kernel.
@@ -104,12 +104,12 @@ only_nftables() { [ -z "$(of_ipvs)" ] && [ -n "$(of_nftables)" ]; }
 
 # modes: from IPVS to nftables and back; nothing of the old form stays, and the Service is served.
 modes() {
-  check 'modes: IPVS by itself' soon 60 only_ipvs
+  check 'modes: IPVS by itself' soon 300 only_ipvs
   for mode in nftables ipvs; do
     echo "proxy-mode: $mode" > /etc/kedge/config.yaml
     check "modes: restart with $mode" systemctl restart kedge
-    check "modes: only $mode is there" soon 180 "only_$mode"
-    check "modes: the Service leads to its Pod by $mode" soon 60 answers "$service"
+    check "modes: only $mode is there" soon 3000 "only_$mode"
+    check "modes: the Service leads to its Pod by $mode" soon 300 answers "$service"
   done
   rm /etc/kedge/config.yaml
 }
@@ -154,7 +154,7 @@ by_apt() {
   since=$(now)
   check 'apt: systemctl restart' systemctl restart kedge
   say "info apt: systemctl restart took $(($(now) - since)) s"
-  check 'apt: Ready again' soon 120 ready
+  check 'apt: Ready again' soon 3000 ready
   sleep 10
   rm "$state/asking"
   wait $asker
@@ -168,7 +168,7 @@ by_apt() {
   check 'apt: systemctl start' systemctl start kedge
   kill -9 "$(systemctl show -p MainPID --value kedge)"
   sleep 6
-  check 'apt: systemd starts it again after kill -9' soon 120 ready
+  check 'apt: systemd starts it again after kill -9' soon 3000 ready
   check 'apt: still the same container' [ "$before" = "$(container)" ]
   check 'apt: not once restarted' [ "$(restarts)" = 0 ]
   modes
@@ -178,11 +178,11 @@ by_apt() {
 # Fault: the machine starts anew, with what is on its disk.
 after_reboot() {
   export KUBECONFIG=/etc/kedge/kedge.yaml
-  check 'reboot: kedge has started by itself' soon 300 systemctl is-active kedge
-  check 'reboot: Ready' soon 180 ready
-  check 'reboot: the Pod is available' kubectl wait --for=condition=Ready pod -l app=web --timeout=180s
+  check 'reboot: kedge has started by itself' soon 900 systemctl is-active kedge
+  check 'reboot: Ready' soon 3000 ready
+  check 'reboot: the Pod is available' kubectl wait --for=condition=Ready pod -l app=web --timeout=600s
   service=$(kubectl get service web -o 'jsonpath={.spec.clusterIP}')
-  check 'reboot: and serves' soon 120 answers "$service"
+  check 'reboot: and serves' soon 3000 answers "$service"
   check 'reboot: it is the same Pod' [ "$(cat "$state/pod")" = "$(kubectl get pods -l app=web -o 'jsonpath={.items[0].metadata.name}')" ]
   check 'reboot: restarted once' [ "$(restarts)" = 1 ]
 }
@@ -207,7 +207,7 @@ by_script() {
   check 'install.sh: kedge-killall.sh' kedge-killall.sh
   check 'install.sh: nothing of it runs' sh -c "! pgrep -af '[c]ontainerd|[h]ttpd -f -p 8080'"
   check 'install.sh: it starts again' systemctl start kedge
-  check 'install.sh: with its Pods' kubectl rollout status deployment/web --timeout=180s
+  check 'install.sh: with its Pods' kubectl rollout status deployment/web --timeout=600s
   check 'install.sh: kedge-uninstall.sh' kedge-uninstall.sh
   unset KUBECONFIG INSTALL_KEDGE_DOWNLOAD_URL
   compare 'install.sh: uninstalling leaves nothing'
