@@ -1,9 +1,10 @@
+import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { findServices, removeService } from '../../pkg/agent/services.ts';
-import { installedPrograms, removeData, removePodLogs } from '../../pkg/agent/uninstall.ts';
+import { installedPrograms, removeData, removeFolder, removePodLogs } from '../../pkg/agent/uninstall.ts';
 import { OperatorError } from '../../pkg/base/component.ts';
-import { CONFIG_DIR } from '../../pkg/base/paths.ts';
+import { CONFIG_DIR, DEFAULT_DATA_DIR } from '../../pkg/base/paths.ts';
 import { checkDataDirectory } from '../../pkg/host/data-directory.ts';
 import { ExecError, exec } from '../../pkg/host/exec.ts';
 import { addFlags } from './command-line.ts';
@@ -32,9 +33,10 @@ export function addUninstallCommand(program: Command): void {
     }
     for (const dataDir of dataDirs) {
       await removePodLogs(dataDir);
-      await removeData(dataDir);
+      await (dataDir === DEFAULT_DATA_DIR ? removeFolder(dataDir) : removeData(dataDir));
+      if (existsSync(dataDir)) say(`${dataDir} stays: it is a file system of its own, or holds what is not kedge's.`);
     }
-    await removeData(CONFIG_DIR);
+    await removeFolder(CONFIG_DIR);
     const programs = await installedPrograms(process.execPath);
     for (const path of programs) await rm(path, { force: true });
     say(`kedge is removed: ${[...dataDirs, CONFIG_DIR, ...programs].join(', ')}`);

@@ -22,18 +22,32 @@ export async function removePodLogs(dataDir: string): Promise<void> {
   for (const folder of [POD_LOG_DIR, CONTAINER_LOG_DIR]) await removeIfEmpty(folder);
 }
 
+/** What kedge makes in its data directory. */
+const OWN_FOLDERS = ['agent', 'bin', 'native', 'server', 'storage'];
+
 /**
- * Deletes a folder of kedge's own. What is mounted below may be somebody's data: then nothing is deleted and
- * OperatorError names the mounts. A folder that is itself a mount, say of a bigger disk, is emptied.
+ * Deletes what kedge has in `dataDir`, and the folder itself unless it holds something else, say because it is that of
+ * a whole disk. What is mounted below may be somebody's data: then nothing is deleted and OperatorError names the mounts.
  */
-export async function removeData(folder: string): Promise<void> {
+export async function removeData(dataDir: string): Promise<void> {
+  await refuseMounts(dataDir);
+  for (const name of OWN_FOLDERS) await rm(join(dataDir, name), { recursive: true, force: true });
+  await removeIfEmpty(dataDir);
+}
+
+/** Deletes a folder that is kedge's alone. Throws OperatorError when something is mounted below. */
+export async function removeFolder(folder: string): Promise<void> {
+  await refuseMounts(folder);
+  const isMountPoint = (await readMounts()).some(({ mountPoint }) => mountPoint === folder);
+  if (!isMountPoint) await rm(folder, { recursive: true, force: true });
+  else for (const name of await namesIn(folder)) await rm(join(folder, name), { recursive: true, force: true });
+}
+
+async function refuseMounts(folder: string): Promise<void> {
   const mounts = mountsBelow(await readMounts(), folder);
   if (mounts.length > 0) {
     throw new OperatorError(`${mounts.join(', ')} still mounted: unmount it, then delete ${folder}`);
   }
-  const isMountPoint = (await readMounts()).some(({ mountPoint }) => mountPoint === folder);
-  if (!isMountPoint) await rm(folder, { recursive: true, force: true });
-  else for (const name of await namesIn(folder)) await rm(join(folder, name), { recursive: true, force: true });
 }
 
 /** What install.sh has put beside `program`, itself included; empty when it was not install.sh that put it there. */

@@ -144,6 +144,11 @@ describe('installing', () => {
       writeFileSync(machine.path('/var/lib/kedge/kept'), '');
       mkdirSync(machine.path('/var/log/pods/default_web_11-22/web'), { recursive: true });
       writeFileSync(machine.path('/var/log/pods/default_web_11-22/web/0.log'), '');
+      // A data directory by setting, in a folder with something else.
+      writeFileSync(machine.path('/etc/kedge/config.yaml'), 'data-dir: "/srv/disk"\n');
+      for (const path of ['/srv/disk/agent/etc', '/srv/disk/server/db', '/srv/disk/photos']) {
+        mkdirSync(machine.path(path), { recursive: true });
+      }
       await machine.mustRun(['systemctl', 'enable', 'kedge']);
       await mustApt('remove', '-y', 'kedge');
       assert.equal(
@@ -157,6 +162,7 @@ describe('installing', () => {
         [],
       );
       assert.ok(!existsSync(machine.path('/var/log/pods/default_web_11-22')));
+      assert.equal(await machine.mustRun(['ls', '/srv/disk']), 'photos\n');
     });
   });
 
