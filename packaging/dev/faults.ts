@@ -55,7 +55,8 @@ await runMain(async (args) => {
   }
   lines.push(
     ...summary(rounds),
-    `${((Date.now() - begun) / 60_000).toFixed(1)} minutes, ${rounds.length} faults, ${campaign.writes.count} writes acknowledged, ${campaign.answers.count} questions to the Service, ${campaign.answers.failures.length} unanswered`,
+    `${((Date.now() - begun) / 60_000).toFixed(1)} minutes, ${rounds.length} faults, ${campaign.writes.count} writes acknowledged, ${campaign.answers.count} questions to the Service, ${campaign.answers.failures.length} unanswered, ${campaign.answers.slow.length} answered after more than 2 s`,
+    ...campaign.answers.slow.map((each) => `slow: ${each}`),
     outcome,
   );
   const text = `${lines.join('\n')}\n`;

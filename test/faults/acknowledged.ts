@@ -104,8 +104,9 @@ export class Writer {
 
 /** Someone who asks a Service without a pause. */
 export class Asker {
-  /** `<ms since the epoch> <why>` */
   readonly failures: { readonly at: number; readonly why: string }[] = [];
+  /** Answers that took more than two seconds. */
+  readonly slow: string[] = [];
   count = 0;
   readonly #child: ChildProcess;
   #lastOk = 0;
@@ -114,8 +115,10 @@ export class Asker {
     this.#child = host.spawn([process.execPath, ASKER, url]);
     listen(this.#child, ([what, at, ...why]) => {
       this.count += 1;
-      if (what === 'ok') this.#lastOk = Number(at);
-      else this.failures.push({ at: Number(at), why: why.join(' ') });
+      if (what === 'ok') {
+        this.#lastOk = Number(at);
+        if (Number(why[0]) > 2_000) this.slow.push(`${new Date(Number(at)).toISOString()} ${why.join(' ')}`);
+      } else this.failures.push({ at: Number(at), why: why.join(' ') });
     });
   }
 
