@@ -1,12 +1,14 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { OperatorError } from '../../pkg/base/component.ts';
+import { Campaign, type Round } from '../../test/faults/campaign.ts';
+import { seeded, shuffled, summary } from '../../test/faults/plan.ts';
 import { buildExecutable } from '../build/executable.ts';
 import { isArch } from '../build/platform.ts';
 import { ensurePackages } from './lib/apt.ts';
 import { ensureGenerated } from './lib/generated.ts';
 import { ensureKubectl } from './lib/kubectl.ts';
-import { BUILD_DIR, ROOT } from './lib/project.ts';
+import { BUILD_DIR } from './lib/project.ts';
 import { runMain, say, step } from './lib/report.ts';
 
 const USAGE = 'use `npm run test:faults -- [--minutes N] [--seed N]`';
@@ -24,12 +26,6 @@ await runMain(async (args) => {
   await ensureKubectl();
   ensureGenerated();
   await buildExecutable(process.arch);
-  const { Campaign }: typeof import('../../test/faults/campaign.ts') = await import(
-    join(ROOT, 'test', 'faults', 'campaign.ts')
-  );
-  const { seeded, shuffled, summary }: typeof import('../../test/faults/plan.ts') = await import(
-    join(ROOT, 'test', 'faults', 'plan.ts')
-  );
   const random = seeded(seed);
   const options = { serverNodes: true, replicas: 6, random, say };
   const campaign = await step('three servers and an agent', () => Campaign.start(options));
@@ -38,7 +34,7 @@ await runMain(async (args) => {
     `seed ${seed}, begun ${new Date(begun).toISOString()}`,
     `memory at the start: ${await campaign.memory()}`,
   ];
-  const rounds: Awaited<ReturnType<typeof campaign.strike>>[] = [];
+  const rounds: Round[] = [];
   let outcome = 'everything acknowledged is there, everything has healed, nothing is left over';
   try {
     for (const fault of shuffled(random)) {
