@@ -2,6 +2,8 @@ import { isIPv6 } from 'node:net';
 import { loadDescriptions } from '../api/descriptions.ts';
 import { leases, nodes } from '../api/resources.ts';
 import { defaultAdmission } from '../apiserver/admission/chain.ts';
+import { Aggregator, type ProxyIdentity } from '../apiserver/aggregation/aggregator.ts';
+import { ApiServiceController } from '../apiserver/aggregation/api-service-controller.ts';
 import { ApiCore } from '../apiserver/api-core.ts';
 import { ApiServer, type ServingTls } from '../apiserver/api-server.ts';
 import { Auditor } from '../apiserver/audit/auditor.ts';
@@ -199,6 +201,7 @@ export class ControlPlane implements Component {
     const custom = new CustomResources({ registry, operations, clock, log: log.child('custom-resources') });
     custom.start();
     this.#closers.push(() => custom.stop());
+    const services = new ApiServiceController({ registry, operations, clock, log: log.child('api-services') });
 
     const own = this.client(LOOPBACK_USER);
     await ensureNamespaces(own);
@@ -218,7 +221,9 @@ export class ControlPlane implements Component {
       this.#closers.push(() => expiry.stop());
     }
 
-    const server = this.#apiServer(core, authenticator, issuer, passes);
+    services.start();
+    this.#closers.push(() => services.stop());
+    const server = this.#apiServer(core, authenticator, issuer, passes, services);
     await server.start();
     this.#closers.push(() => server.stop());
     this.#closers.push(certificates.onChange((renewed) => server.setTls(servingTls(renewed))));
@@ -297,14 +302,23 @@ export class ControlPlane implements Component {
     for (const descriptor of metricsResources({ store, clock, usage: () => scraper.usage() })) registry.set(descriptor);
   }
 
-  #apiServer(core: ApiCore, authenticator: Authenticator, issuer: TokenIssuer, passes: JoiningPasses): ApiServer {
+  #apiServer(
+    core: ApiCore,
+    authenticator: Authenticator,
+    issuer: TokenIssuer,
+    passes: JoiningPasses,
+    controller: ApiServiceController,
+  ): ApiServer {
     const { advertiseAddress, bindAddress, port, certificates, join, log } = this.#options;
     const host = isIPv6(advertiseAddress) ? `[${advertiseAddress}]` : advertiseAddress;
     const jwks = '/openid/v1/jwks';
     const connector = new Connector(core.operations.store, kubeletTls(certificates.current), log.child('connect'));
     this.#closers.push(certificates.onChange((renewed) => connector.setTls(kubeletTls(renewed))));
+    const identity = (): ProxyIdentity => proxyIdentity(certificates.current);
+    const aggregator = new Aggregator({ controller, connector, store: core.operations.store, identity });
     return new ApiServer({
       core,
+      aggregator,
       authenticator,
       discovery: new Discovery(core.registry, `${host}:${port}`),
       openapi: new OpenApi(core.registry, loadDescriptions, versionInfo.gitVersion),
@@ -353,6 +367,11 @@ export class ControlPlane implements Component {
 function kubeletTls({ leaves, authorities }: Certificates): KubeletTls {
   const { key, certificate } = leaves['client-kube-apiserver'];
   return { ca: authorities['server-ca'].certificate, cert: certificate, key };
+}
+
+function proxyIdentity({ leaves }: Certificates): ProxyIdentity {
+  const { key, certificate } = leaves['client-auth-proxy'];
+  return { key, cert: certificate };
 }
 
 function servingTls({ leaves, authorities }: Certificates): ServingTls {

@@ -2,6 +2,7 @@ import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { Agent, request as requestHttps } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import type { ConnectionOptions } from 'node:tls';
 import type { Pod } from '../../api/generated/core-v1.ts';
 import { nodes, pods } from '../../api/resources.ts';
 import { type StatusError, statusErrors } from '../../apimachinery/status-error.ts';
@@ -20,6 +21,16 @@ export interface KubeletTls {
   readonly ca: string;
   readonly cert: string;
   readonly key: string;
+}
+
+/** What only this server may say of who asks. */
+const FOREIGN = /^(impersonate|x-remote)-/;
+
+/** A server of another part of the API: where it is, how it is known, who it is told asks. */
+export interface AggregatedTarget {
+  readonly url: URL;
+  readonly tls: ConnectionOptions;
+  readonly headers: Readonly<Record<string, string | string[]>>;
 }
 
 /** Headers that concern one connection only, or the client's credentials. */
@@ -74,6 +85,11 @@ export class Connector {
         this.#streamTarget(info, exchange.query);
         throw statusErrors.badRequest('Upgrade request required');
     }
+  }
+
+  /** Passes a request on to a server of another part of the API, and its answer back. */
+  aggregate(exchange: Exchange, target: AggregatedTarget): Promise<void> {
+    return this.#forward(exchange, { ...target, kubelet: false });
   }
 
   /** A request that asked for an upgrade: exec, attach and portforward, and websockets through proxies. */
@@ -160,14 +176,18 @@ export class Connector {
   }
 
   /** Sends the request on and its answer back, both as they come; `refuse` turns failures into API errors. */
-  async #forward(exchange: Exchange, target: ProxyTarget, refuse?: typeof kubeletRefusal): Promise<void> {
+  async #forward(
+    exchange: Exchange,
+    target: ProxyTarget & Partial<AggregatedTarget>,
+    refuse?: typeof kubeletRefusal,
+  ): Promise<void> {
     const { request, response, signal } = exchange;
     const secure = target.url.protocol === 'https:';
-    const options = { method: request.method, headers: forwardedHeaders(request), signal };
+    const options = { method: request.method, headers: { ...forwardedHeaders(request), ...target.headers }, signal };
     const backend = secure
       ? requestHttps(target.url, {
           ...options,
-          ...(target.kubelet ? { agent: this.#agent } : { rejectUnauthorized: false }),
+          ...(target.kubelet ? { agent: this.#agent } : (target.tls ?? { rejectUnauthorized: false })),
         })
       : requestHttp(target.url, options);
     await new Promise<void>((resolve, reject) => {
@@ -219,7 +239,7 @@ export function kubeletRefusal(code: number, words: string, name: string): Statu
 function forwardedHeaders(request: Request): Record<string, string | string[]> {
   const headers: Record<string, string | string[]> = {};
   for (const [name, value] of Object.entries(request.headers)) {
-    if (value === undefined || name.startsWith(':') || DROPPED.has(name) || name.startsWith('impersonate-')) continue;
+    if (value === undefined || name.startsWith(':') || DROPPED.has(name) || FOREIGN.test(name)) continue;
     headers[name] = value;
   }
   return headers;

@@ -65,7 +65,7 @@ export function proxyTarget(store: Store, descriptor: Descriptor, info: RequestI
 const host = (address: string): string => (address.includes(':') ? `[${address}]` : address);
 
 /** A ready endpoint of a Service, picked at random. */
-function serviceEndpoint(store: Store, namespace: string, name: string, port: string): string {
+export function serviceEndpoint(store: Store, namespace: string, name: string, port: string): string {
   const service = store.get(services, name, namespace)?.object;
   if (service === undefined) throw statusErrors.notFound(services, name);
   const wanted = (service.spec.ports ?? []).find(

@@ -7,6 +7,7 @@ import type { Logger } from '../../base/log.ts';
 import { METRICS_TEXT_TYPE } from '../../base/metrics-text.ts';
 import type { Descriptor, Subresource } from '../../registry/descriptor.ts';
 import type { UserInfo } from '../../registry/user-info.ts';
+import type { Aggregator } from '../aggregation/aggregator.ts';
 import type { ApiCore } from '../api-core.ts';
 import { auditedRequest, auditID } from '../audit/http.ts';
 import type { AuditRecord } from '../audit/record.ts';
@@ -41,6 +42,7 @@ export interface RouterOptions {
   readonly openapi: OpenApi;
   readonly health: HealthChecks;
   readonly connector: Connector;
+  readonly aggregator: Aggregator;
   /** The `/version` document. */
   readonly version: object;
   /** OpenID discovery documents by path. */
@@ -302,13 +304,20 @@ export function createRouter(options: RouterOptions): Hono<Env> {
   }
 
   const api = route(async (exchange, parts) => {
+    if (parts[0] === 'apis' && parts.length >= 3) {
+      const remote = options.aggregator.serve(exchange, parts[1] ?? '', parts[2] ?? '');
+      if (remote !== undefined) {
+        if (!(await remote)) text(exchange, 503, 'service unavailable\n');
+        return;
+      }
+    }
     if (exchange.info.isResource) {
       await serveResource(exchange, options);
       return;
     }
     const found = discovery.document(parts, exchange.request.headers.accept);
     if (found === undefined) {
-      if (parts[0] === 'apis' && parts.length === 2) notFound(exchange);
+      if (parts[0] === 'apis' && (parts.length === 2 || !hasBuiltIn(core, parts[1] ?? ''))) notFound(exchange);
       else throw statusErrors.pathNotFound();
       return;
     }

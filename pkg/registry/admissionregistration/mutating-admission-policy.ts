@@ -2,12 +2,14 @@ import type { MutatingAdmissionPolicy } from '../../api/generated/admissionregis
 import { mutatingAdmissionPolicies } from '../../api/resources.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
+import { validateMutatingPolicy } from './validation/policy.ts';
 import { defaultMatchResources } from './webhook-defaults.ts';
 
 export const mutatingAdmissionPolicy = describe<MutatingAdmissionPolicy>(mutatingAdmissionPolicies, {
   categories: ['api-extensions'],
   generation: true,
   allowUnconditionalUpdate: false,
+  validate: validateMutatingPolicy,
   defaults({ spec }) {
     spec.failurePolicy ??= 'Fail';
     if (spec.matchConstraints !== undefined) defaultMatchResources(spec.matchConstraints);

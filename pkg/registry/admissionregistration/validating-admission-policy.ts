@@ -2,12 +2,14 @@ import type { ValidatingAdmissionPolicy } from '../../api/generated/admissionreg
 import { validatingAdmissionPolicies } from '../../api/resources.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
+import { validateValidatingPolicy } from './validation/policy.ts';
 import { defaultMatchResources } from './webhook-defaults.ts';
 
 export const validatingAdmissionPolicy = describe<ValidatingAdmissionPolicy>(validatingAdmissionPolicies, {
   categories: ['api-extensions'],
   generation: true,
   allowUnconditionalUpdate: false,
+  validate: validateValidatingPolicy,
   defaults({ spec }) {
     spec.failurePolicy ??= 'Fail';
     if (spec.matchConstraints !== undefined) defaultMatchResources(spec.matchConstraints);

@@ -1,9 +1,11 @@
 import type { APIService } from '../../api/generated/apiregistration-v1.ts';
 import { apiServices } from '../../api/resources.ts';
 import { fieldError } from '../../apimachinery/field-error.ts';
-import { nameIsPathSegment } from '../../apimachinery/names.ts';
+import { FieldPath } from '../../apimachinery/field-path.ts';
+import { isDns1035Label, nameIsPathSegment } from '../../apimachinery/names.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
+import { dnsSubdomain, each, type Findings, portNumber } from '../validation/rules.ts';
 
 const HTTPS_PORT = 443;
 
@@ -11,6 +13,67 @@ function availability({ status }: APIService): string {
   const available = (status.conditions ?? []).find(({ type }) => type === 'Available');
   if (available === undefined) return 'Unknown';
   return available.status === 'True' ? 'True' : `${available.status} (${available.reason ?? ''})`;
+}
+
+const SPEC = FieldPath.of('spec');
+const MAX_GROUP_PRIORITY = 20_000;
+const MAX_VERSION_PRIORITY = 1000;
+
+/** Upstream's ValidateAPIService. */
+function* validate({ metadata, spec }: APIService): Findings {
+  const { group = '', version = '', service, groupPriorityMinimum = 0, versionPriority = 0 } = spec;
+  const wanted = `${version}.${group}`;
+  if (metadata.name !== wanted) {
+    const text = `must be \`spec.version+"."+spec.group\`: ${JSON.stringify(wanted)}`;
+    yield fieldError.invalid('metadata.name', metadata.name, text);
+  }
+  if (version === '' && group === '') {
+    yield fieldError.required(SPEC.child('group'), 'only v1 may have an empty group and it better be legacy kube');
+  }
+  if (version !== 'v1' || group !== '') {
+    if (group === '') {
+      yield fieldError.required(SPEC.child('group'), 'only v1 may have an empty group and it better be legacy kube');
+    } else yield* dnsSubdomain(SPEC.child('group'), group);
+  }
+  yield* each(SPEC.child('version'), version, isDns1035Label);
+  if (groupPriorityMinimum <= 0 || groupPriorityMinimum > MAX_GROUP_PRIORITY) {
+    const text = `must be positive and less than ${MAX_GROUP_PRIORITY}`;
+    yield fieldError.invalid(SPEC.child('groupPriorityMinimum'), groupPriorityMinimum, text);
+  }
+  if (versionPriority <= 0 || versionPriority > MAX_VERSION_PRIORITY) {
+    const text = `must be positive and less than ${MAX_VERSION_PRIORITY}`;
+    yield fieldError.invalid(SPEC.child('versionPriority'), versionPriority, text);
+  }
+  if (service === undefined) {
+    if (spec.caBundle)
+      yield fieldError.invalid(
+        SPEC.child('caBundle'),
+        `${Buffer.from(spec.caBundle, 'base64').length} bytes`,
+        'local APIServices may not have a caBundle',
+      );
+    if (spec.insecureSkipTLSVerify)
+      yield fieldError.invalid(
+        SPEC.child('insecureSkipTLSVerify'),
+        true,
+        'local APIServices may not have insecureSkipTLSVerify',
+      );
+    return;
+  }
+  if (!service.name) yield fieldError.required(SPEC.child('service', 'name'));
+  if (!service.namespace) yield fieldError.required(SPEC.child('service', 'namespace'));
+  yield* portNumber(SPEC.child('service', 'port'), service.port ?? 0);
+  if (spec.insecureSkipTLSVerify && spec.caBundle) {
+    const text = 'may not be true if caBundle is present';
+    yield fieldError.invalid(SPEC.child('insecureSkipTLSVerify'), true, text);
+  }
+}
+
+function* validateConditions(conditions: readonly { readonly status: string }[]): Findings {
+  for (const [index, { status }] of conditions.entries()) {
+    if (['True', 'False', 'Unknown'].includes(status)) continue;
+    const path = FieldPath.of('status').child('conditions').index(index).child('status');
+    yield fieldError.notSupported(path, status, ['False', 'True', 'Unknown']);
+  }
 }
 
 export const apiService = describe<APIService>(apiServices, {
@@ -29,13 +92,8 @@ export const apiService = describe<APIService>(apiServices, {
     const available = { type: 'Available', status: 'True', lastTransitionTime: now, reason: 'Local', message };
     draft.status = { conditions: [available] };
   },
-  *validate({ metadata, spec }) {
-    const wanted = `${spec.version ?? ''}.${spec.group ?? ''}`;
-    if (metadata.name !== wanted) {
-      const text = `must be \`spec.version+"."+spec.group\`: ${JSON.stringify(wanted)}`;
-      yield fieldError.invalid('metadata.name', metadata.name, text);
-    }
-  },
+  validate,
+  validateStatus: ({ status }) => validateConditions(status?.conditions ?? []),
   columns: [
     nameColumn,
     {

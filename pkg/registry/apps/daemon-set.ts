@@ -3,6 +3,7 @@ import { daemonSets } from '../../api/resources.ts';
 import { semanticEqual } from '../../apimachinery/deep-equal.ts';
 import { ageColumn, labelsText, nameColumn, templateColumns } from '../columns.ts';
 import { defaultPodSpec } from '../core/pod-defaults.ts';
+import { workloadWarnings } from '../core/pod-warnings.ts';
 import { type Column, describe } from '../descriptor.ts';
 import { validateDaemonSet, validateDaemonSetStatus, validateDaemonSetUpdate } from './validation/daemon-set.ts';
 
@@ -32,6 +33,7 @@ export const daemonSet = describe<DaemonSet>(daemonSets, {
     const hasSome = Object.keys(annotations).length > 0;
     return { ...object, metadata: { ...metadata, ...(hasSome ? { annotations } : {}) } };
   },
+  warnings: (object, old) => workloadWarnings(object, old, false),
   validate: validateDaemonSet,
   validateUpdate: validateDaemonSetUpdate,
   validateStatus: validateDaemonSetStatus,

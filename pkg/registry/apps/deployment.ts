@@ -2,6 +2,7 @@ import type { Deployment } from '../../api/generated/apps-v1.ts';
 import { deployments } from '../../api/resources.ts';
 import { ageColumn, nameColumn, templateColumns } from '../columns.ts';
 import { defaultPodSpec } from '../core/pod-defaults.ts';
+import { workloadWarnings } from '../core/pod-warnings.ts';
 import { describe } from '../descriptor.ts';
 import { replicasScale } from '../scale.ts';
 import { validateDeployment, validateDeploymentStatus, validateDeploymentUpdate } from './validation/deployment.ts';
@@ -24,6 +25,7 @@ export const deployment = describe<Deployment>(deployments, {
     spec.progressDeadlineSeconds ??= 600;
     if (spec.template?.spec !== undefined) defaultPodSpec(spec.template.spec);
   },
+  warnings: workloadWarnings,
   validate: validateDeployment,
   validateUpdate: validateDeploymentUpdate,
   validateStatus: validateDeploymentStatus,

@@ -2,6 +2,7 @@ import type { ReplicaSet } from '../../api/generated/apps-v1.ts';
 import { replicaSets } from '../../api/resources.ts';
 import { ageColumn, nameColumn, templateColumns } from '../columns.ts';
 import { defaultPodSpec } from '../core/pod-defaults.ts';
+import { workloadWarnings } from '../core/pod-warnings.ts';
 import { describe } from '../descriptor.ts';
 import { replicasScale } from '../scale.ts';
 import { validateReplicaSet, validateReplicaSetStatus, validateReplicaSetUpdate } from './validation/replica-set.ts';
@@ -15,6 +16,7 @@ export const replicaSet = describe<ReplicaSet>(replicaSets, {
     spec.replicas ??= 1;
     if (spec.template?.spec !== undefined) defaultPodSpec(spec.template.spec);
   },
+  warnings: workloadWarnings,
   validate: validateReplicaSet,
   validateUpdate: validateReplicaSetUpdate,
   validateStatus: validateReplicaSetStatus,

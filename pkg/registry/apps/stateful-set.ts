@@ -1,8 +1,10 @@
 import type { StatefulSet } from '../../api/generated/apps-v1.ts';
 import { statefulSets } from '../../api/resources.ts';
+import { FieldPath } from '../../apimachinery/field-path.ts';
 import { nameIsDnsLabel } from '../../apimachinery/names.ts';
 import { ageColumn, containerColumns, nameColumn } from '../columns.ts';
 import { defaultPodSpec } from '../core/pod-defaults.ts';
+import { claimSpecWarnings, workloadWarnings } from '../core/pod-warnings.ts';
 import { describe } from '../descriptor.ts';
 import { replicasScale } from '../scale.ts';
 import {
@@ -17,6 +19,16 @@ export const statefulSet = describe<StatefulSet>(statefulSets, {
   subresources: { scale: replicasScale },
   // Its Pods are named after it, and are hosts of those names.
   validateName: nameIsDnsLabel,
+  *warnings(object, old) {
+    yield* workloadWarnings(object, old, false);
+    if (object.metadata.generation === old?.metadata.generation) return;
+    for (const [index, { spec }] of (object.spec.volumeClaimTemplates ?? []).entries()) {
+      yield* claimSpecWarnings(spec, FieldPath.of('spec', 'volumeClaimTemplates').index(index));
+    }
+    if ((object.spec.revisionHistoryLimit ?? 0) < 0) {
+      yield 'spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended';
+    }
+  },
   validate: validateStatefulSet,
   validateUpdate: validateStatefulSetUpdate,
   validateStatus: validateStatefulSetStatus,

@@ -1,9 +1,12 @@
 import type { CronJob } from '../../api/generated/batch-v1.ts';
 import { cronJobs } from '../../api/resources.ts';
+import { FieldPath } from '../../apimachinery/field-path.ts';
 import { formatLabelSelector } from '../../apimachinery/labels.ts';
 import { ageColumn, ageOf, containerColumns, nameColumn } from '../columns.ts';
 import { defaultPodSpec } from '../core/pod-defaults.ts';
+import { podNameWarning } from '../core/pod-warnings.ts';
 import { type Column, describe } from '../descriptor.ts';
+import { jobSpecWarnings } from './job.ts';
 import { validateCronJob } from './validation/cron-job.ts';
 
 const column = (
@@ -19,6 +22,15 @@ const STATUS = 'batch.v1.CronJobStatus';
 export const cronJob = describe<CronJob>(cronJobs, {
   shortNames: ['cj'],
   categories: ['all'],
+  *warnings({ metadata, spec }, old) {
+    if (old === undefined) yield* podNameWarning(metadata.name);
+    if (metadata.generation !== old?.metadata.generation) {
+      yield* jobSpecWarnings(spec.jobTemplate.spec, FieldPath.of('spec', 'jobTemplate', 'spec'));
+    }
+    if (old !== undefined && spec.schedule.includes('TZ')) {
+      yield 'cannot use TZ or CRON_TZ in spec.spec.schedule, use timeZone instead, see https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ for more details';
+    }
+  },
   validate: validateCronJob,
   columns: [
     nameColumn,

@@ -1,9 +1,11 @@
 import type { Job, JobSpec } from '../../api/generated/batch-v1.ts';
 import { jobs } from '../../api/resources.ts';
 import { formatAge } from '../../apimachinery/age.ts';
+import { FieldPath } from '../../apimachinery/field-path.ts';
 import { isConditionTrue } from '../../apimachinery/object-meta.ts';
 import { ageColumn, nameColumn, templateColumns } from '../columns.ts';
 import { defaultPodSpec } from '../core/pod-defaults.ts';
+import { podNameWarning, templateWarnings } from '../core/pod-warnings.ts';
 import { describe } from '../descriptor.ts';
 import { validateJob, validateJobUpdate } from './validation/job.ts';
 
@@ -38,6 +40,10 @@ export const job = describe<Job>(jobs, {
   orphansByDefault: true,
   deleteWarning:
     'child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning',
+  *warnings({ metadata, spec }, old) {
+    if (old === undefined) yield* podNameWarning(metadata.name);
+    if (metadata.generation !== old?.metadata.generation) yield* jobSpecWarnings(spec, FieldPath.of('spec'));
+  },
   validate: validateJob,
   validateUpdate: validateJobUpdate,
   columns: [
@@ -100,4 +106,16 @@ function generateSelector({ metadata, spec }: Job): void {
   template.metadata = { ...template.metadata, labels: { ...generated, ...template.metadata?.labels } };
   spec.selector ??= {};
   spec.selector.matchLabels = { 'batch.kubernetes.io/controller-uid': uid, ...spec.selector.matchLabels };
+}
+
+const MANY_COMPLETIONS = 100_000;
+const MANY_AT_ONCE = 10_000;
+
+/** Upstream's WarningsForJobSpec. */
+export function* jobSpecWarnings(spec: JobSpec, path: FieldPath): Generator<string, void> {
+  const isLarge = (spec.completions ?? 0) > MANY_COMPLETIONS && (spec.parallelism ?? 0) > MANY_AT_ONCE;
+  if (spec.completionMode === 'Indexed' && isLarge) {
+    yield `${path}: In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, Kubernetes might not be able to track completedIndexes when a big number of indexes fail`;
+  }
+  yield* templateWarnings(spec.template, path.child('template'));
 }

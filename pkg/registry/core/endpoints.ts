@@ -1,7 +1,9 @@
 import type { Endpoints } from '../../api/generated/core-v1.ts';
 import { endpoints } from '../../api/resources.ts';
+import { FieldPath } from '../../apimachinery/field-path.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
+import { warnOfIP } from '../validation/ip-warnings.ts';
 import { validateEndpoints } from './validation/endpoints.ts';
 
 const SHOWN = 3;
@@ -25,6 +27,14 @@ export const endpointsDescriptor = describe<Endpoints>(endpoints, {
   deprecation: 'v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice',
   defaults({ subsets }) {
     for (const subset of subsets ?? []) for (const port of subset.ports ?? []) port.protocol ||= 'TCP';
+  },
+  *warnings({ subsets }) {
+    for (const [index, subset] of (subsets ?? []).entries()) {
+      for (const field of ['addresses', 'notReadyAddresses'] as const) {
+        const path = FieldPath.of('subsets').index(index).child(field);
+        for (const [at, { ip }] of (subset[field] ?? []).entries()) yield* warnOfIP(path.index(at).child('ip'), ip);
+      }
+    }
   },
   validate: validateEndpoints,
   columns: [

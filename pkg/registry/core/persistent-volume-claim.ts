@@ -1,9 +1,12 @@
 import type { PersistentVolumeClaim } from '../../api/generated/core-v1.ts';
 import { persistentVolumeClaims } from '../../api/resources.ts';
+import { FieldPath } from '../../apimachinery/field-path.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
+import { claimSpecWarnings } from './pod-warnings.ts';
 import { validateClaim, validateClaimUpdate } from './validation/claim.ts';
 import { accessModesText, phaseText, storageClassText } from './volume-text.ts';
+import { storageClassWarning } from './volume-warnings.ts';
 
 export const persistentVolumeClaim = describe<PersistentVolumeClaim>(persistentVolumeClaims, {
   shortNames: ['pvc'],
@@ -15,6 +18,10 @@ export const persistentVolumeClaim = describe<PersistentVolumeClaim>(persistentV
   },
   prepareForCreate(draft) {
     draft.status = { phase: 'Pending' };
+  },
+  *warnings({ metadata, spec }) {
+    yield* storageClassWarning(metadata);
+    yield* claimSpecWarnings(spec, FieldPath.of('spec'));
   },
   validate: validateClaim,
   validateUpdate: validateClaimUpdate,

@@ -4,6 +4,7 @@ import { ageColumn, nameColumn } from '../columns.ts';
 import { describe, statusPart } from '../descriptor.ts';
 import { validateVolume, validateVolumeUpdate } from './validation/persistent-volume.ts';
 import { accessModesText, phaseText, storageClassText } from './volume-text.ts';
+import { volumeWarnings } from './volume-warnings.ts';
 
 export const persistentVolume = describe<PersistentVolume>(persistentVolumes, {
   shortNames: ['pv'],
@@ -17,6 +18,7 @@ export const persistentVolume = describe<PersistentVolume>(persistentVolumes, {
   prepareForCreate(draft, { now }) {
     draft.status = { phase: 'Pending', lastPhaseTransitionTime: now };
   },
+  warnings: (object) => volumeWarnings(object),
   validate: validateVolume,
   validateUpdate: validateVolumeUpdate,
   subresources: {

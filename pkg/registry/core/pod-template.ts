@@ -4,6 +4,7 @@ import { FieldPath } from '../../apimachinery/field-path.ts';
 import { containerColumns, labelsText, nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
 import { defaultPodSpec } from './pod-defaults.ts';
+import { templateWarnings } from './pod-warnings.ts';
 import { validatePodTemplate } from './validation/pod-template.ts';
 
 export const podTemplate = describe<PodTemplate>(podTemplates, {
@@ -12,6 +13,9 @@ export const podTemplate = describe<PodTemplate>(podTemplates, {
   generation: true,
   defaults({ template }) {
     if (template?.spec !== undefined) defaultPodSpec(template.spec);
+  },
+  *warnings({ metadata, template }, old) {
+    if (metadata.generation !== old?.metadata.generation) yield* templateWarnings(template, FieldPath.of('template'));
   },
   validate: ({ template }) => validatePodTemplate(template, FieldPath.of('template')),
   columns: [

@@ -11,6 +11,7 @@ import { eviction } from './eviction.ts';
 import { mergeLabelKeys } from './label-keys.ts';
 import { defaultPod } from './pod-defaults.ts';
 import { summarizePod } from './pod-status-text.ts';
+import { podNameWarning, podWarnings } from './pod-warnings.ts';
 import {
   validateEphemeralContainersUpdate,
   validatePod,
@@ -167,6 +168,12 @@ export const pod = describe<Pod>(pods, {
       };
       draft.status.conditions = [condition];
     }
+  },
+  *warnings({ metadata, spec }, old) {
+    // People change controllers, not Pods.
+    if (old !== undefined) return;
+    yield* podNameWarning(metadata.name, "the Pod's hostname");
+    yield* podWarnings(spec, metadata);
   },
   validate: validatePod,
   validateCreate: validatePodCreate,

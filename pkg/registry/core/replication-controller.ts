@@ -4,6 +4,7 @@ import { ageColumn, containerColumns, labelsText, nameColumn } from '../columns.
 import { describe } from '../descriptor.ts';
 import { replicasScale } from '../scale.ts';
 import { defaultPodSpec } from './pod-defaults.ts';
+import { workloadWarnings } from './pod-warnings.ts';
 import {
   validateReplicationController,
   validateReplicationControllerStatus,
@@ -24,6 +25,7 @@ export const replicationController = describe<ReplicationController>(replication
     spec.replicas ??= 1;
     if (spec.template?.spec !== undefined) defaultPodSpec(spec.template.spec);
   },
+  warnings: workloadWarnings,
   validate: validateReplicationController,
   selectableFields: { 'status.replicas': { read: ({ status }) => String(status.replicas) } },
   columns: [

@@ -4,6 +4,7 @@ import { fieldError } from '../../apimachinery/field-error.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
 import { validateImmutable } from './immutable.ts';
+import { secretWarnings } from './secret-warnings.ts';
 import { validateSecret } from './validation/secret.ts';
 
 export const secret = describe<Secret>(secrets, {
@@ -15,6 +16,7 @@ export const secret = describe<Secret>(secrets, {
     }
     delete draft.stringData;
   },
+  warnings: (object) => secretWarnings(object),
   validate: validateSecret,
   validateUpdate(object, old) {
     const errors = validateImmutable(object, old);

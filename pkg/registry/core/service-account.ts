@@ -3,7 +3,14 @@ import { serviceAccounts } from '../../api/resources.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
 
+const ENFORCE_MOUNTABLE = 'kubernetes.io/enforce-mountable-secrets';
+
 export const serviceAccount = describe<ServiceAccount>(serviceAccounts, {
+  *warnings({ metadata }) {
+    if (metadata.annotations?.[ENFORCE_MOUNTABLE] === 'true') {
+      yield `metadata.annotations[${ENFORCE_MOUNTABLE}]: deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets`;
+    }
+  },
   shortNames: ['sa'],
   returnsDeleted: true,
   columns: [

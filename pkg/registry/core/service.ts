@@ -3,6 +3,7 @@ import { services } from '../../api/resources.ts';
 import { nameIsDns1035Label } from '../../apimachinery/names.ts';
 import { ageColumn, labelsText, nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
+import { serviceWarnings } from './service-warnings.ts';
 import {
   isExternallyAccessible,
   validateService,
@@ -37,6 +38,7 @@ export const service = describe<Service>(services, {
   categories: ['all'],
   generation: false,
   returnsDeleted: true,
+  warnings: (object) => serviceWarnings(object),
   validateName: nameIsDns1035Label,
   defaults({ spec, status }) {
     spec.type ||= 'ClusterIP';

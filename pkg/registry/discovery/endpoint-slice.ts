@@ -3,6 +3,7 @@ import { endpointSlices } from '../../api/resources.ts';
 import { FieldPath } from '../../apimachinery/field-path.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
+import { warnOfIP } from '../validation/ip-warnings.ts';
 import { unchanged } from '../validation/rules.ts';
 import { validateEndpointSlice } from './validation.ts';
 
@@ -21,6 +22,13 @@ export const endpointSlice = describe<EndpointSlice>(endpointSlices, {
     for (const port of ports ?? []) {
       port.name ??= '';
       port.protocol ??= 'TCP';
+    }
+  },
+  *warnings({ addressType, endpoints }) {
+    if (addressType === 'FQDN') return;
+    for (const [index, { addresses }] of (endpoints ?? []).entries()) {
+      const path = FieldPath.of('endpoints').index(index).child('addresses');
+      for (const [at, address] of addresses.entries()) yield* warnOfIP(path.index(at), address);
     }
   },
   validate: validateEndpointSlice,

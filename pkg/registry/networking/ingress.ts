@@ -5,6 +5,7 @@ import { describe } from '../descriptor.ts';
 import { validateIngress, validateIngressCreate } from './validation/ingress.ts';
 
 const SHOWN_HOSTS = 3;
+const CLASS_ANNOTATION = 'kubernetes.io/ingress.class';
 
 /** `a.example,b.example + 1 more...`; `*` for any. */
 function hostsText({ spec }: Ingress): string {
@@ -16,6 +17,11 @@ function hostsText({ spec }: Ingress): string {
 
 export const ingress = describe<Ingress>(ingresses, {
   shortNames: ['ing'],
+  *warnings({ metadata }, old) {
+    if (old === undefined && metadata.annotations?.[CLASS_ANNOTATION] !== undefined) {
+      yield `annotation "${CLASS_ANNOTATION}" is deprecated, please use 'spec.ingressClassName' instead`;
+    }
+  },
   validate: validateIngress,
   validateCreate: validateIngressCreate,
   columns: [

@@ -1,8 +1,10 @@
 import type { NetworkPolicy } from '../../api/generated/networking-v1.ts';
 import { networkPolicies } from '../../api/resources.ts';
+import { FieldPath } from '../../apimachinery/field-path.ts';
 import { formatLabelSelector } from '../../apimachinery/labels.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
+import { warnOfCIDR } from '../validation/ip-warnings.ts';
 import { validateNetworkPolicy } from './validation/network-policy.ts';
 
 export const networkPolicy = describe<NetworkPolicy>(networkPolicies, {
@@ -14,6 +16,25 @@ export const networkPolicy = describe<NetworkPolicy>(networkPolicies, {
     }
     if ((spec.policyTypes ?? []).length > 0) return;
     spec.policyTypes = (spec.egress ?? []).length > 0 ? ['Ingress', 'Egress'] : ['Ingress'];
+  },
+  *warnings({ spec }) {
+    for (const [rules, direction, peers] of [
+      [spec?.ingress ?? [], 'ingress', 'from'],
+      [spec?.egress ?? [], 'egress', 'to'],
+    ] as const) {
+      for (const [index, rule] of rules.entries()) {
+        const path = FieldPath.of('spec', direction).index(index).child(peers);
+        const list = 'from' in rule ? rule.from : 'to' in rule ? rule.to : undefined;
+        for (const [at, { ipBlock }] of (list ?? []).entries()) {
+          if (ipBlock === undefined) continue;
+          const block = path.index(at).child('ipBlock');
+          yield* warnOfCIDR(block.child('cidr'), ipBlock.cidr);
+          for (const [n, except] of (ipBlock.except ?? []).entries()) {
+            yield* warnOfCIDR(block.child('except').index(n), except);
+          }
+        }
+      }
+    }
   },
   validate: validateNetworkPolicy,
   columns: [

@@ -3,6 +3,7 @@ import { runtimeClasses } from '../../api/resources.ts';
 import { FieldPath } from '../../apimachinery/field-path.ts';
 import { validateLabels } from '../../apimachinery/labels.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
+import { nodeLabelWarning } from '../core/node-label-warnings.ts';
 import { resourceAmount, resourceName, sortedAmounts } from '../core/validation/resources.ts';
 import { validateTolerations } from '../core/validation/scheduling.ts';
 import { describe } from '../descriptor.ts';
@@ -25,6 +26,12 @@ function* validate({ handler, overhead, scheduling }: RuntimeClass): Findings {
 
 export const runtimeClass = describe<RuntimeClass>(runtimeClasses, {
   allowUnconditionalUpdate: false,
+  *warnings({ scheduling }) {
+    for (const key of Object.keys(scheduling?.nodeSelector ?? {}).sort()) {
+      const text = nodeLabelWarning(key);
+      if (text !== undefined) yield `scheduling.nodeSelector: ${text}`;
+    }
+  },
   validate,
   validateUpdate: ({ handler }, old) => unchanged(FieldPath.of('handler'), handler, old.handler),
   columns: [

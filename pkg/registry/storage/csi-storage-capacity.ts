@@ -2,6 +2,7 @@ import type { CSIStorageCapacity } from '../../api/generated/storage-v1.ts';
 import { csiStorageCapacities } from '../../api/resources.ts';
 import { FieldPath } from '../../apimachinery/field-path.ts';
 import { validateLabelSelector } from '../../apimachinery/labels.ts';
+import { nodeSelectorWarnings } from '../core/node-label-warnings.ts';
 import { describe } from '../descriptor.ts';
 import { dnsSubdomain, type Findings, unchanged } from '../validation/rules.ts';
 
@@ -18,6 +19,9 @@ function* validateUpdate(object: CSIStorageCapacity, old: CSIStorageCapacity): F
 
 export const csiStorageCapacity = describe<CSIStorageCapacity>(csiStorageCapacities, {
   allowUnconditionalUpdate: false,
+  *warnings({ nodeTopology }) {
+    if (nodeTopology !== undefined) yield* nodeSelectorWarnings(nodeTopology, FieldPath.of('nodeTopology'));
+  },
   validate,
   validateUpdate,
 });

@@ -7,6 +7,7 @@ import { FieldPath } from '../../apimachinery/field-path.ts';
 import { isQualifiedName } from '../../apimachinery/names.ts';
 import { isDefaultClass } from '../../apimachinery/volume-binding.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
+import { nodeLabelWarning } from '../core/node-label-warnings.ts';
 import { describe } from '../descriptor.ts';
 import { each, type Findings, oneOf, unchanged } from '../validation/rules.ts';
 
@@ -72,6 +73,15 @@ export const storageClass = describe<StorageClass>(storageClasses, {
   defaults(draft) {
     draft.reclaimPolicy ??= 'Delete';
     draft.volumeBindingMode ??= 'Immediate';
+  },
+  *warnings({ allowedTopologies }) {
+    for (const [index, { matchLabelExpressions }] of (allowedTopologies ?? []).entries()) {
+      for (const [at, { key }] of (matchLabelExpressions ?? []).entries()) {
+        const text = nodeLabelWarning(key);
+        const path = FieldPath.of('allowedTopologies').index(index).child('matchLabelExpressions').index(at);
+        if (text !== undefined) yield `${path.child('key')}: ${text}`;
+      }
+    }
   },
   validate,
   validateUpdate,

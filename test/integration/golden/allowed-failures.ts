@@ -5,12 +5,6 @@ interface Allowed {
 
 /** Steps of scenario files that fail, and why. They have to fail: all others pass. */
 const ALLOWED: Readonly<Record<string, readonly Allowed[]>> = {
-  'apiservice.json': [
-    {
-      reason: 'aggregated servers are not asked yet',
-      steps: ['it is unavailable', 'its group answers', 'things in it', 'as table', 'priority may change', 'gone'],
-    },
-  ],
   'crd-invalid.json': [
     {
       reason: 'rules in CEL are not read yet',
@@ -23,7 +17,6 @@ const ALLOWED: Readonly<Record<string, readonly Allowed[]>> = {
       ],
     },
   ],
-  'crud-pods.json': [{ reason: 'Pods are not warned about yet', steps: ['volumes'] }],
   'discovery.json': [
     {
       reason:
@@ -38,19 +31,7 @@ const ALLOWED: Readonly<Record<string, readonly Allowed[]>> = {
         'ValidatingWebhookConfiguration: match condition does not compile',
         'ValidatingAdmissionPolicy: does not compile',
         'ValidatingAdmissionPolicy: messageExpression is not a string',
-      ],
-    },
-    {
-      reason: 'these kinds are not looked into yet',
-      steps: [
-        'ValidatingAdmissionPolicy: no validations',
-        'ValidatingAdmissionPolicy: message with a newline',
-        'ValidatingAdmissionPolicy: reason',
-        'ValidatingAdmissionPolicy: variable name',
         'ValidatingAdmissionPolicy: params without paramKind',
-        'APIService: version priority',
-        'APIService: caBundle and insecure',
-        'APIService: no version',
       ],
     },
   ],

@@ -1,0 +1,68 @@
+import type { APIService } from '../../api/generated/apiregistration-v1.ts';
+import type { UserInfo } from '../../registry/user-info.ts';
+import type { Connector } from '../connect/connector.ts';
+import { serviceEndpoint } from '../connect/proxy-target.ts';
+import type { Exchange } from '../http/exchange.ts';
+import type { Store } from '../storage/store.ts';
+import type { ApiServiceController } from './api-service-controller.ts';
+
+/** The certificate by which aggregated servers know that it is this server that tells them who asks. */
+export interface ProxyIdentity {
+  readonly cert: string;
+  readonly key: string;
+}
+
+export interface AggregatorOptions {
+  readonly controller: ApiServiceController;
+  readonly connector: Connector;
+  readonly store: Store;
+  readonly identity: () => ProxyIdentity;
+}
+
+/** Passes requests on to the servers behind APIServices (upstream: kube-aggregator's proxy handler). */
+export class Aggregator {
+  readonly #options: AggregatorOptions;
+
+  constructor(options: AggregatorOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Answers a request below `/apis/<group>/<version>`, if another server does; `undefined` when this one has to. False:
+   * that server cannot be asked.
+   */
+  serve(exchange: Exchange, group: string, version: string): Promise<boolean> | undefined {
+    const { controller } = this.#options;
+    const found = controller.remote(group, version);
+    if (found === undefined) return undefined;
+    return controller.availability(found).status === 'True' ? this.#forward(exchange, found) : Promise.resolve(false);
+  }
+
+  async #forward(exchange: Exchange, { spec }: APIService): Promise<boolean> {
+    const { connector, store, identity } = this.#options;
+    const { name = '', namespace = '', port = 443 } = spec.service ?? {};
+    const endpoint = serviceEndpoint(store, namespace, name, String(port));
+    const ca = spec.caBundle === undefined ? {} : { ca: Buffer.from(spec.caBundle, 'base64') };
+    await connector.aggregate(exchange, {
+      url: new URL(`https://${endpoint}${exchange.request.url ?? '/'}`),
+      tls: {
+        ...identity(),
+        ...ca,
+        servername: `${name}.${namespace}.svc`,
+        rejectUnauthorized: spec.insecureSkipTLSVerify !== true,
+      },
+      headers: remoteHeaders(exchange.user),
+    });
+    return true;
+  }
+}
+
+/** The requester, as kube-aggregator names it to the servers behind it. */
+function remoteHeaders({ name, uid, groups, extra = {} }: UserInfo): Record<string, string | string[]> {
+  const headers: Record<string, string | string[]> = { 'x-remote-user': name, 'x-remote-group': [...groups] };
+  if (uid !== undefined && uid !== '') headers['x-remote-uid'] = uid;
+  for (const [key, values] of Object.entries(extra)) {
+    headers[`x-remote-extra-${encodeURIComponent(key)}`] = [...values];
+  }
+  return headers;
+}
