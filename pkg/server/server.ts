@@ -31,6 +31,7 @@ import { createScheduler } from '../scheduler/scheduler.ts';
 import { bootstrapRoute } from './cluster/bootstrap-route.ts';
 import { prepareDatastore } from './cluster/choose-datastore.ts';
 import { criticalSettings } from './cluster/critical-settings.ts';
+import { refuseOtherNetworks } from './cluster/kept-networks.ts';
 import { memberNote } from './cluster/member-note.ts';
 import { MemberWatch } from './cluster/member-watch.ts';
 import { clientURLsOf, startEtcd } from './cluster/start-etcd.ts';
@@ -146,6 +147,7 @@ async function startServer(
     onFatal,
   });
   await supervisor.start(controlPlane);
+  await refuseOtherNetworks(controlPlane.client(LOOPBACK_USER), config);
   await supervisor.start(adminKubeconfig(config, certificates));
   log.info('the API is up', { port: config.httpsListenPort });
   const shared: SharedParts = { config, supervisor, controlPlane, clock, log };

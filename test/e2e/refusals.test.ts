@@ -111,6 +111,10 @@ describe('refusals', () => {
     other.startKedge(['server', '--disable-agent']);
     await until('the other cluster is up', () => /kedge server is ready/.test(other.log), { timeoutMs: 90_000 });
     await other.kedge.stop();
+    const otherwise = ['server', '--disable-agent', '--service-cidr', '10.56.0.0/16'];
+    const result = await other.run(['timeout', '60', EXECUTABLE, ...otherwise]);
+    assert.match(result.output, /kedge: --service-cidr is 10\.56\.0\.0\/16, .*\(10\.43\.0\.1\): give the value/);
+    assert.equal(result.code, 1);
     writeFileSync(other.path('/run/foreign'), readFileSync(server.path(saved)));
     writeFileSync(other.path('/run/none'), 'nothing');
     const bytes = readFileSync(server.path(saved));
