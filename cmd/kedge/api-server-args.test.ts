@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { DEFAULT_SETTINGS } from '../../pkg/apiserver/settings.ts';
 import { OperatorError } from '../../pkg/base/component.ts';
 import { apiServerSettings } from './api-server-args.ts';
 
@@ -22,6 +23,18 @@ describe('--kube-apiserver-arg', () => {
     assert.equal(audit.policy.rules[0]?.level, 'Metadata');
   });
 
+  test('limits and times', () => {
+    const { limits, requestTimeoutMs, shutdownDelayMs } = settings(
+      'max-requests-inflight=0',
+      'max-mutating-requests-inflight=7',
+      'request-timeout=1m30s',
+      'shutdown-delay-duration=5s',
+    );
+    assert.deepEqual(limits, { reading: 0, writing: 7 });
+    assert.deepEqual([requestTimeoutMs, shutdownDelayMs], [90_000, 5_000]);
+    assert.deepEqual(settings(), DEFAULT_SETTINGS);
+  });
+
   test('what makes no sense is refused in one line', () => {
     for (const [given, message] of [
       [['nonsense=1'], /nonsense=1" is not supported/],
@@ -29,6 +42,9 @@ describe('--kube-apiserver-arg', () => {
       [['audit-log-maxage=x'], /audit-log-maxage=x is no number/],
       [['audit-log-maxage=-1'], /is no number/],
       [[`audit-policy-file=${policy}`], /audit-log-path is missing/],
+      [['request-timeout=5'], /request-timeout=5 makes no sense/],
+      [['request-timeout=0s'], /makes no sense/],
+      [['max-requests-inflight=many'], /is no number/],
       [['audit-log-path=/x'], /audit-policy-file is missing/],
       [[`audit-policy-file=${policy}`, 'audit-log-path=x'], /not an absolute path/],
       [[`audit-policy-file=${folder}/none`, 'audit-log-path=/x'], /none.*ENOENT/],

@@ -1,9 +1,12 @@
 import { readFileSync } from 'node:fs';
+import { parseDuration } from '../../pkg/apimachinery/duration.ts';
 import { parseAuditPolicy } from '../../pkg/apiserver/audit/policy.ts';
 import type { ApiServerSettings } from '../../pkg/apiserver/settings.ts';
 import { OperatorError } from '../../pkg/base/component.ts';
 
 const MIB = 1024 * 1024;
+/** A day: longer than anybody waits, and what timers can count. */
+const MOST_MS = 86_400_000;
 
 /**
  * The flags of upstream's kube-apiserver that kedge has, as k3s passes them on. Defaults are upstream's, but that an
@@ -15,6 +18,10 @@ const DEFAULTS = {
   'audit-log-maxage': '0',
   'audit-log-maxbackup': '10',
   'audit-log-maxsize': '100',
+  'max-requests-inflight': '400',
+  'max-mutating-requests-inflight': '200',
+  'request-timeout': '1m0s',
+  'shutdown-delay-duration': '0s',
 } as const;
 
 type Name = keyof typeof DEFAULTS;
@@ -36,6 +43,16 @@ export function apiServerSettings(given: readonly string[], origin: string): Api
     if (/^\d+$/.test(text) && Number(text) <= most) return Number(text);
     throw new OperatorError(`${origin}: ${name}=${text} is no number; give a whole one, 0 or more`);
   };
+  const duration = (name: Name, least: number): number => {
+    const ms = parseDuration(values[name]);
+    if (ms !== undefined && ms >= least && ms <= MOST_MS) return ms;
+    throw new OperatorError(`${origin}: ${name}=${values[name]} makes no sense; give a duration like 1m30s`);
+  };
+  const serving = {
+    limits: { reading: number('max-requests-inflight'), writing: number('max-mutating-requests-inflight') },
+    requestTimeoutMs: duration('request-timeout', 1),
+    shutdownDelayMs: duration('shutdown-delay-duration', 0),
+  };
   const maxSize = number('audit-log-maxsize', 1_000_000);
   const log = {
     path: values['audit-log-path'],
@@ -50,11 +67,11 @@ export function apiServerSettings(given: readonly string[], origin: string): Api
       `${origin}: an audit log needs both audit-policy-file and audit-log-path; ${missing} is missing`,
     );
   }
-  if (policyFile === '') return { audit: undefined };
+  if (policyFile === '') return { audit: undefined, ...serving };
   if (log.path !== '-' && !log.path.startsWith('/')) {
     throw new OperatorError(`${origin}: audit-log-path=${log.path} is not an absolute path; begin it with /`);
   }
-  return { audit: { policy: auditPolicy(policyFile, origin), log } };
+  return { audit: { policy: auditPolicy(policyFile, origin), log }, ...serving };
 }
 
 function auditPolicy(file: string, origin: string): ReturnType<typeof parseAuditPolicy> {

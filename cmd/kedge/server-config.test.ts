@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { DEFAULT_SETTINGS } from '../../pkg/apiserver/settings.ts';
 import { OperatorError } from '../../pkg/base/component.ts';
 import type { ServerConfig } from '../../pkg/server/config.ts';
 import { SERVER_FLAGS } from './flags.ts';
@@ -68,7 +69,7 @@ test('the defaults', () => {
       serviceLB: false,
       localStorage: false,
     },
-    apiServer: { audit: undefined },
+    apiServer: DEFAULT_SETTINGS,
     node: {
       name: 'node-1',
       labels: {},

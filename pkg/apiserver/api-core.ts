@@ -9,6 +9,7 @@ import type { UserInfo } from '../registry/user-info.ts';
 import type { Auditor } from './audit/auditor.ts';
 import { LOOPBACK_USER } from './authn/user.ts';
 import type { Authorizer } from './authz/attributes.ts';
+import { WatchMetrics } from './handlers/watch-metrics.ts';
 import { completeObject, decodeFields } from './http/codec.ts';
 import type { ManagedFields } from './operations/managed-fields.ts';
 import type { ResourceOperations } from './operations/resource-operations.ts';
@@ -32,6 +33,7 @@ export class ApiCore {
   readonly managedFields: ManagedFields;
   readonly clock: Clock;
   readonly auditor: Auditor | undefined;
+  readonly watchMetrics = new WatchMetrics();
   readonly access: RegistryAccess;
 
   constructor(options: ApiCoreOptions) {

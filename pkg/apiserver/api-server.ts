@@ -2,6 +2,7 @@ import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { getRequestListener } from '@hono/node-server';
 import { StatusError, statusErrors, toStatusError } from '../apimachinery/status-error.ts';
 import { type Component, OperatorError } from '../base/component.ts';
@@ -12,11 +13,13 @@ import {
   actAsAsked,
   attributesOf,
   createRouter,
+  isKnown,
   type OpenExchange,
   openExchange,
   type RouterOptions,
   subresourceOf,
 } from './http/router.ts';
+import { Traffic, type TrafficLimits } from './http/traffic.ts';
 
 export interface ServingTls {
   readonly key: string;
@@ -25,15 +28,20 @@ export interface ServingTls {
   readonly clientCA: string;
 }
 
-export interface ApiServerOptions extends Omit<RouterOptions, 'signal'> {
+export interface ApiServerOptions extends Omit<RouterOptions, 'signal' | 'traffic'> {
+  readonly limits: TrafficLimits;
+  /** How long requests are still served after the server was asked to end, ms. */
+  readonly shutdownDelayMs: number;
   readonly bindAddress: string;
   readonly port: number;
   readonly tls: ServingTls;
   readonly log: Logger;
 }
 
-/** How long open requests may go on when the server stops. */
-const DRAIN_MS = 2_000;
+/** How long requests that are under way may go on when the server stops. */
+const DRAIN_MS = 10_000;
+/** How long clients have to take their answers and go. */
+const LINGER_MS = 500;
 
 /** The code of an answer that hands the connection over. */
 const UPGRADED = 101;
@@ -50,11 +58,13 @@ export class ApiServer implements Component {
   readonly #options: ApiServerOptions;
   readonly #stopping = new AbortController();
   readonly #sockets = new Set<Duplex>();
+  readonly #traffic: Traffic;
   readonly #sessions = new Set<ServerHttp2Session>();
   #server: Http2SecureServer | undefined;
 
   constructor(options: ApiServerOptions) {
     this.#options = options;
+    this.#traffic = new Traffic(options.limits);
   }
 
   /** The port listened on; of use when it was chosen by the system. */
@@ -64,7 +74,7 @@ export class ApiServer implements Component {
 
   async start(): Promise<void> {
     const { tls, bindAddress, port, log } = this.#options;
-    const router = createRouter({ ...this.#options, signal: this.#stopping.signal });
+    const router = createRouter(this.#routerOptions());
     const listener = getRequestListener(router.fetch, { overrideGlobalObjects: false });
     const server = createSecureServer({
       key: tls.key,
@@ -116,28 +126,42 @@ export class ApiServer implements Component {
   async stop(): Promise<void> {
     const server = this.#server;
     if (server === undefined) return;
+    // Whoever balances load between servers sees by /readyz that this one is about to go, and sends requests elsewhere.
+    await delay(this.#options.shutdownDelayMs);
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     this.#stopping.abort();
+    for (const session of this.#sessions) session.close();
+    const drained = new AbortController();
+    const late = delay(DRAIN_MS, undefined, { signal: drained.signal }).catch(() => undefined);
+    await Promise.race([this.#traffic.idle(), late]);
+    drained.abort();
     const force = setTimeout(() => {
       for (const socket of this.#sockets) socket.destroy();
-    }, DRAIN_MS);
-    for (const session of this.#sessions) session.close();
+    }, LINGER_MS);
     await closed;
     clearTimeout(force);
     this.#options.connector.close();
   }
 
+  #routerOptions(): RouterOptions {
+    return { ...this.#options, traffic: this.#traffic, signal: this.#stopping.signal };
+  }
+
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     socket.on('error', () => socket.destroy());
-    const response = { once: () => response, setHeader: () => response } as unknown as Response;
-    const options = { ...this.#options, signal: this.#stopping.signal };
-    const exchange = await openExchange(request, response, options);
+    const unanswered = { once: () => unanswered, setHeader: () => unanswered } as unknown as Response;
+    const options = this.#routerOptions();
+    const exchange = await openExchange(request, unanswered, options);
     const { audit } = exchange;
     if (audit !== undefined) socket.once('close', () => audit.complete(UPGRADED));
+    const { info, query, user } = exchange;
+    const response = { statusCode: UPGRADED, once: (_: 'close', done: () => void) => socket.once('close', done) };
+    this.#traffic.enter({ info, query, user, request, response }, isKnown(info, this.#options.core));
     try {
       await this.#connect(exchange, socket, head, options);
     } catch (error) {
       const failure = toStatusError(error);
+      response.statusCode = failure.code;
       audit?.response(failure.status);
       audit?.started(failure.code);
       audit?.complete(failure.code);

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { loadDescriptions } from '../api/descriptions.ts';
 import { leases, nodes } from '../api/resources.ts';
@@ -6,7 +7,7 @@ import { Aggregator, type ProxyIdentity } from '../apiserver/aggregation/aggrega
 import { ApiServiceController } from '../apiserver/aggregation/api-service-controller.ts';
 import { ApiCore } from '../apiserver/api-core.ts';
 import { ApiServer, type ServingTls } from '../apiserver/api-server.ts';
-import { Auditor } from '../apiserver/audit/auditor.ts';
+import { Auditor, noAuditText } from '../apiserver/audit/auditor.ts';
 import { AuditLog } from '../apiserver/audit/log-file.ts';
 import { Authenticator } from '../apiserver/authn/authenticator.ts';
 import { BootstrapTokenAuthenticator } from '../apiserver/authn/bootstrap-token.ts';
@@ -30,8 +31,9 @@ import { MetricsScraper } from '../apiserver/metrics-api/scraper.ts';
 import { ManagedFields } from '../apiserver/operations/managed-fields.ts';
 import { ResourceOperations } from '../apiserver/operations/resource-operations.ts';
 import { ResourceRegistry } from '../apiserver/resource-registry.ts';
-import type { ApiServerSettings } from '../apiserver/settings.ts';
+import { type ApiServerSettings, DEFAULT_SETTINGS } from '../apiserver/settings.ts';
 import { EventExpiry } from '../apiserver/storage/event-expiry.ts';
+import { ObservedDatastore } from '../apiserver/storage/observed-datastore.ts';
 import { Store } from '../apiserver/storage/store.ts';
 import { virtualResources, withTokenSubresource } from '../apiserver/virtual-resources.ts';
 import type { Clock } from '../base/clock.ts';
@@ -60,6 +62,7 @@ import {
 } from './bootstrap-objects.ts';
 import { checkAgreement } from './cluster/agreement.ts';
 import { ApiEndpoints } from './cluster/api-endpoints.ts';
+import { healthChecks } from './health-checks.ts';
 import { joinRoutes } from './join/join-routes.ts';
 import type { JoinTokens } from './join/join-tokens.ts';
 import { JoiningPasses } from './join/joining-passes.ts';
@@ -132,11 +135,15 @@ export class ControlPlane implements Component {
 
   async start(signal: AbortSignal): Promise<void> {
     const { paths, clock, log, certificates } = this.#options;
-    const [datastore, signingKey] = await Promise.all([
+    const [opened, signingKey] = await Promise.all([
       this.#options.shared?.open() ?? this.#openLibsql(),
       ensureSigningKey(paths),
     ]);
-    this.#closers.push(() => datastore.close());
+    this.#closers.push(() => opened.close());
+    const datastore = new ObservedDatastore(
+      opened,
+      this.#options.shared === undefined ? databaseBytes(paths) : undefined,
+    );
     const store = await Store.open(datastore);
     this.#closers.push(() => store.close());
     const { shared } = this.#options;
@@ -223,7 +230,7 @@ export class ControlPlane implements Component {
 
     services.start();
     this.#closers.push(() => services.stop());
-    const server = this.#apiServer(core, authenticator, issuer, passes, services);
+    const server = this.#apiServer(core, { authenticator, issuer, passes, services, datastore, signal });
     await server.start();
     this.#closers.push(() => server.stop());
     this.#closers.push(certificates.onChange((renewed) => server.setTls(servingTls(renewed))));
@@ -233,8 +240,8 @@ export class ControlPlane implements Component {
 
   /** Undefined without a policy, or without a file to write to. */
   async #openAudit(): Promise<Auditor | undefined> {
-    const { apiServer, clock, log } = this.#options;
-    if (apiServer?.audit === undefined) return undefined;
+    const { apiServer = DEFAULT_SETTINGS, clock, log } = this.#options;
+    if (apiServer.audit === undefined) return undefined;
     const { policy, log: file } = apiServer.audit;
     const audit = new AuditLog({ ...file, clock, log: log.child('audit') });
     await audit.open();
@@ -302,35 +309,26 @@ export class ControlPlane implements Component {
     for (const descriptor of metricsResources({ store, clock, usage: () => scraper.usage() })) registry.set(descriptor);
   }
 
-  #apiServer(
-    core: ApiCore,
-    authenticator: Authenticator,
-    issuer: TokenIssuer,
-    passes: JoiningPasses,
-    controller: ApiServiceController,
-  ): ApiServer {
+  #apiServer(core: ApiCore, { authenticator, issuer, passes, services, datastore, signal }: ServingParts): ApiServer {
     const { advertiseAddress, bindAddress, port, certificates, join, log } = this.#options;
+    const { limits, requestTimeoutMs, shutdownDelayMs } = this.#options.apiServer ?? DEFAULT_SETTINGS;
     const host = isIPv6(advertiseAddress) ? `[${advertiseAddress}]` : advertiseAddress;
     const jwks = '/openid/v1/jwks';
     const connector = new Connector(core.operations.store, kubeletTls(certificates.current), log.child('connect'));
     this.#closers.push(certificates.onChange((renewed) => connector.setTls(kubeletTls(renewed))));
     const identity = (): ProxyIdentity => proxyIdentity(certificates.current);
-    const aggregator = new Aggregator({ controller, connector, store: core.operations.store, identity });
+    const aggregator = new Aggregator({ controller: services, connector, store: core.operations.store, identity });
     return new ApiServer({
       core,
       aggregator,
       authenticator,
       discovery: new Discovery(core.registry, `${host}:${port}`),
       openapi: new OpenApi(core.registry, loadDescriptions, versionInfo.gitVersion),
-      health: new HealthChecks([
-        {
-          name: 'datastore',
-          probes: ['livez', 'readyz'],
-          run: async () => {
-            await core.operations.store.datastore.get('/registry/core/namespaces/default');
-          },
-        },
-      ]),
+      limits,
+      requestTimeoutMs,
+      shutdownDelayMs,
+      health: new HealthChecks(healthChecks(datastore, signal)),
+      metrics: () => [datastore.text(), core.watchMetrics.text(), core.auditor?.text() ?? noAuditText()],
       connector,
       version: versionInfo,
       routes: [
@@ -362,6 +360,23 @@ export class ControlPlane implements Component {
     for (let close = this.#closers.pop(); close !== undefined; close = this.#closers.pop()) await close();
   }
 }
+
+interface ServingParts {
+  readonly authenticator: Authenticator;
+  readonly issuer: TokenIssuer;
+  readonly passes: JoiningPasses;
+  readonly services: ApiServiceController;
+  readonly datastore: ObservedDatastore;
+  /** Aborts when the process is asked to end. */
+  readonly signal: AbortSignal;
+}
+
+/** The room that the database takes, with its log. */
+const databaseBytes = (paths: Paths) => (): number =>
+  [paths.database, `${paths.database}-wal`].reduce(
+    (sum, file) => sum + (statSync(file, { throwIfNoEntry: false })?.size ?? 0),
+    0,
+  );
 
 /** How the API server proves itself to kubelets. */
 function kubeletTls({ leaves, authorities }: Certificates): KubeletTls {

@@ -203,7 +203,9 @@ class Campaign {
 
   /** Problems that look the same are told once. */
   #problem(key: string, text: string): void {
-    if (!this.#problems.has(key)) this.#problems.set(key, `${key}: ${text}`);
+    if (this.#problems.has(key)) return;
+    this.#problems.set(key, `${key}: ${text}`);
+    this.#options.say?.(`${key}: ${text}`);
   }
 
   #shown(index: number, { method, path, headers, body }: FuzzRequest, answer?: FuzzAnswer): string {

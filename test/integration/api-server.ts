@@ -157,6 +157,19 @@ export class ApiServerProcess {
     this.#agent = undefined;
   }
 
+  /** Asks the server to end (SIGTERM). */
+  askToEnd(): void {
+    this.#process.kill('SIGTERM');
+  }
+
+  /** Waits until the server has ended; resolves to its exit code, null when a signal ended it. */
+  async ended(): Promise<number | null> {
+    if (this.isRunning) await new Promise((resolve) => this.#process.once('close', resolve));
+    this.#agent?.destroy();
+    this.#agent = undefined;
+    return this.#process.exitCode;
+  }
+
   /** Starts the server over the same data, after `kill`. Resolves when it is ready, or at once when not to `wait`. */
   async restart(options: { readonly wait?: boolean } = {}): Promise<void> {
     assert.ok(!this.isRunning, 'the server has ended');

@@ -37,12 +37,7 @@ export class Auditor {
   /** Its part of `/metrics`. */
   text(): string {
     return [
-      metricText(
-        'apiserver_audit_event_total',
-        'counter',
-        '[ALPHA] Counter of audit events generated and sent to the audit backend.',
-        [{ value: this.#events }],
-      ),
+      eventsText(this.#events),
       this.#levels.text(),
       metricText(
         'apiserver_audit_error_total',
@@ -53,3 +48,14 @@ export class Auditor {
     ].join('');
   }
 }
+
+const eventsText = (events: number): string =>
+  metricText(
+    'apiserver_audit_event_total',
+    'counter',
+    '[ALPHA] Counter of audit events generated and sent to the audit backend.',
+    [{ value: events }],
+  );
+
+/** What `/metrics` tells where nothing is taken down. */
+export const noAuditText = (): string => eventsText(0);

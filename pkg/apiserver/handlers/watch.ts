@@ -27,7 +27,7 @@ const SHORTEST_WATCH_MS = 30 * 60_000;
 export async function handleWatch(
   exchange: Exchange,
   descriptor: Descriptor,
-  { operations, registry, clock }: ApiCore,
+  { operations, registry, clock, watchMetrics }: ApiCore,
   log: Logger,
 ): Promise<void> {
   const options = parseListOptions(exchange.query, true);
@@ -56,11 +56,13 @@ export async function handleWatch(
     response.flushHeaders();
     exchange.audit?.started(200);
   };
+  const sent = watchMetrics.observer(descriptor.type);
   const end = new AbortController();
   let tooSlow = false;
   const writer = new WatchWriter(response, WATCHER_LIMIT_BYTES, () => {
     log.warn('a watcher is too slow and is cut off', { path: info.path, user: exchange.user.name });
     tooSlow = true;
+    watchMetrics.terminated(descriptor.type);
     end.abort();
   });
   const write = (bytes: Buffer): void => writer.write({ size: bytes.length, encode: () => bytes });
@@ -77,7 +79,14 @@ export async function handleWatch(
       operations.store.cache(type),
       { prefix, selection, since },
       ({ type: change, stored }) =>
-        writer.write({ size: stored.bytes.length, encode: () => encoding.event(change, stored) }),
+        writer.write({
+          size: stored.bytes.length,
+          encode: () => {
+            const bytes = encoding.event(change, stored);
+            sent(bytes.length);
+            return bytes;
+          },
+        }),
       () => {
         if (options.sendInitialEvents === true && options.allowWatchBookmarks) bookmark(true);
         writer.startCounting();

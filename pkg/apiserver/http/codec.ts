@@ -81,6 +81,13 @@ export function decodeDocument(
       `couldn't get version/kind; json parse error: json: cannot unmarshal ${what} into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" } (${excerpt(body)})`,
     );
   }
+  for (const name of ['apiVersion', 'kind']) {
+    const given = document[name] ?? '';
+    if (typeof given === 'string') continue;
+    const what = Array.isArray(given) ? 'array' : typeof given === 'boolean' ? 'bool' : typeof given;
+    const text = `json: cannot unmarshal ${what} into Go struct field .${name} of type string`;
+    throw unrecognized(`couldn't get version/kind; json parse error: ${text} (${excerpt(body)})`);
+  }
   checkKind(document, descriptor);
   return document;
 }
@@ -129,7 +136,12 @@ export function decodeDeleteOptions(exchange: Exchange, body: Buffer): JsonObjec
   if (!isJsonObject(parsed)) {
     throw statusErrors.badRequest("couldn't get version/kind; json parse error: DeleteOptions must be an object");
   }
-  return parsed;
+  try {
+    return decodeAlong(parsed, DELETE_OPTIONS).value;
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    throw cannotHandle('DeleteOptions', 'v1', error.message);
+  }
 }
 
 const DELETE_OPTIONS = schemaOf('meta.v1.DeleteOptions');
@@ -141,8 +153,8 @@ function isYaml(mediaType: string): boolean {
 /** Fills in a missing kind and apiVersion; refuses others. */
 function checkKind(document: JsonObject, descriptor: Descriptor): void {
   const { type } = descriptor;
-  const kind = document['kind'];
-  const apiVersion = document['apiVersion'];
+  const kind = document['kind'] ?? '';
+  const apiVersion = document['apiVersion'] ?? '';
   if (descriptor.custom) {
     checkCustomKind(document, descriptor);
     return;
@@ -185,7 +197,8 @@ function checkCustomKind(document: JsonObject, { type }: Descriptor): void {
   }
   if (apiVersion !== apiVersionOf(type)) throw wrongVersion(apiVersion, type);
   if (kind !== type.kind) {
-    const name = isJsonObject(metadata) ? String(metadata['name'] ?? '') : '';
+    const given = isJsonObject(metadata) ? metadata['name'] : undefined;
+    const name = typeof given === 'string' ? given : '';
     const error = fieldError.invalid('kind', String(kind), `must be ${type.kind}`);
     throw statusErrors.invalid({ group: type.group, kind: String(kind) }, name, [error]);
   }

@@ -1,9 +1,13 @@
+import { goQuote } from '../../apimachinery/go-quote.ts';
+
+export type Probe = 'livez' | 'readyz' | 'healthz';
+
 /** A named check; resolves when all is well and rejects with what is wrong. */
 export interface HealthCheck {
   readonly name: string;
-  /** Probes it counts for: readiness may fail while the process is alive. */
-  readonly probes: readonly ('livez' | 'readyz')[];
-  run(): Promise<void>;
+  /** Readiness may fail while the process is alive: `/healthz` looks at what `/livez` does. */
+  readonly probes: readonly Probe[];
+  run(): Promise<void> | void;
 }
 
 export interface HealthOutcome {
@@ -11,18 +15,36 @@ export interface HealthOutcome {
   readonly text: string;
 }
 
-/** `/livez`, `/readyz` and `/healthz` with upstream's texts; checks may be looked at alone and excluded. */
+export const ALL_PROBES: readonly Probe[] = ['livez', 'readyz', 'healthz'];
+
+/**
+ * `/livez`, `/readyz` and `/healthz` with upstream's names and texts; checks may be looked at alone and excluded. Why a
+ * check failed is told to those who ask for it alone: the others need no rights.
+ */
 export class HealthChecks {
   readonly #checks: readonly HealthCheck[];
 
   constructor(checks: readonly HealthCheck[]) {
-    this.#checks = [{ name: 'ping', probes: ['livez', 'readyz'], run: async () => {} }, ...checks];
+    this.#checks = [
+      { name: 'ping', probes: ALL_PROBES, run: () => {} },
+      { name: 'log', probes: ALL_PROBES, run: () => {} },
+      ...checks,
+    ];
   }
 
-  /** Undefined when there is no check of that name. */
-  async run(probe: string, only: string | undefined, query: URLSearchParams): Promise<HealthOutcome | undefined> {
-    const checks = this.#checks.filter((check) => probe === 'healthz' || check.probes.some((name) => name === probe));
-    if (only !== undefined) {
+  /** The paths of a probe and of each of its checks. */
+  paths(): string[] {
+    return ALL_PROBES.flatMap((probe) => [`/${probe}`, ...this.#of(probe).map(({ name }) => `/${probe}/${name}`)]);
+  }
+
+  #of(probe: string): HealthCheck[] {
+    return this.#checks.filter((check) => check.probes.some((name) => name === probe));
+  }
+
+  /** `only`: the name of the one check to run. Undefined when there is no check of that name. */
+  async run(probe: string, only: string, query: URLSearchParams): Promise<HealthOutcome | undefined> {
+    const checks = this.#of(probe);
+    if (only !== '') {
       const check = checks.find((candidate) => candidate.name === only);
       if (check === undefined) return undefined;
       const failure = await failureOf(check);
@@ -34,17 +56,20 @@ export class HealthChecks {
     const lines: string[] = [];
     let healthy = true;
     for (const check of checks) {
-      if (excluded.has(check.name)) {
+      if (excluded.delete(check.name)) {
         lines.push(`[+]${check.name} excluded: ok`);
         continue;
       }
-      const failure = await failureOf(check);
-      if (failure !== undefined) healthy = false;
-      lines.push(failure === undefined ? `[+]${check.name} ok` : `[-]${check.name} failed: ${failure}`);
+      const isWell = (await failureOf(check)) === undefined;
+      healthy &&= isWell;
+      lines.push(isWell ? `[+]${check.name} ok` : `[-]${check.name} failed: reason withheld`);
     }
-    const summary = `${probe} check ${healthy ? 'passed' : 'failed'}\n`;
+    if (excluded.size > 0) {
+      const names = [...excluded].map(goQuote).join(',');
+      lines.push(`warn: some health checks cannot be excluded: no matches for ${names}`);
+    }
     if (healthy && !query.has('verbose')) return { healthy, text: 'ok' };
-    return { healthy, text: `${lines.join('\n')}\n${summary}` };
+    return { healthy, text: `${lines.join('\n')}\n${probe} check ${healthy ? 'passed' : 'failed'}\n` };
   }
 }
 

@@ -5,6 +5,7 @@ import { parseFieldSelector } from '../../apimachinery/fields.ts';
 import { isStatusReason, StatusError, statusErrors } from '../../apimachinery/status-error.ts';
 import type { Logger } from '../../base/log.ts';
 import { METRICS_TEXT_TYPE } from '../../base/metrics-text.ts';
+import { processMetricsText } from '../../base/process-metrics.ts';
 import type { Descriptor, Subresource } from '../../registry/descriptor.ts';
 import type { UserInfo } from '../../registry/user-info.ts';
 import type { Aggregator } from '../aggregation/aggregator.ts';
@@ -29,11 +30,13 @@ import {
   handleUpdate,
 } from '../handlers/write.ts';
 import { isLongRunning, parseRequestInfo, type RequestInfo } from '../request-info.ts';
+import { timeLimit } from './deadline.ts';
 import type { Discovery } from './discovery.ts';
 import { type Exchange, type Request, type Response, sendBytes, sendDocument, sendError } from './exchange.ts';
 import type { HealthChecks } from './health.ts';
+import { JSON_TYPE } from './negotiate.ts';
 import type { OpenApi } from './openapi.ts';
-import { Traffic } from './traffic.ts';
+import type { Traffic } from './traffic.ts';
 
 export interface RouterOptions {
   readonly core: ApiCore;
@@ -49,6 +52,11 @@ export interface RouterOptions {
   readonly oidc: Readonly<Record<string, object>>;
   /** Paths that are not the API's own. */
   readonly routes?: readonly ExtraRoute[];
+  readonly traffic: Traffic;
+  /** Further parts of `/metrics`. */
+  readonly metrics?: () => readonly string[];
+  /** How long a request may take that is not to go on for long. */
+  readonly requestTimeoutMs: number;
   readonly log: Logger;
   readonly signal: AbortSignal;
 }
@@ -165,6 +173,24 @@ export function actAsAsked(exchange: OpenExchange, { core }: RouterOptions): voi
   exchange.audit?.impersonating(exchange.user);
 }
 
+/** Answers a request with 504 when it takes too long; what it has set going goes on. Throws BadRequest. */
+function limitTime(exchange: OpenExchange, { core, log, traffic, requestTimeoutMs }: RouterOptions): void {
+  const { request, response, info } = exchange;
+  const giveUp = (): void => {
+    if (response.headersSent || response.destroyed) return;
+    traffic.terminated(exchange, isKnown(info, core), 504);
+    const { stream } = response as { stream?: { close(): void } };
+    // Nobody reads the rest of its body.
+    if (!request.complete) {
+      response.setHeader('connection', 'close');
+      response.once('finish', () => stream?.close());
+    }
+    sendError(exchange, statusErrors.timeout('request did not complete within the allotted timeout'), log);
+  };
+  const cancel = core.clock.setTimeout(giveUp, timeLimit(exchange.query, requestTimeoutMs));
+  response.once('close', cancel);
+}
+
 /** Writes the last events of a request when it has been answered. */
 function completeAudit(record: AuditRecord, { info, response }: Exchange): void {
   response.once('close', () => {
@@ -208,10 +234,8 @@ function fieldRequirements(text: string | null): FieldRequirement[] {
 
 /** The outer shell: hono tells the few fixed paths apart, resources are found by descriptor behind a catch-all. */
 export function createRouter(options: RouterOptions): Hono<Env> {
-  const { core, discovery, health, openapi, log } = options;
+  const { core, discovery, health, openapi, log, traffic } = options;
   const app = new Hono<Env>();
-
-  const traffic = new Traffic();
 
   const route =
     (handler: (exchange: Exchange, parts: readonly string[]) => Promise<void> | void) =>
@@ -222,6 +246,7 @@ export function createRouter(options: RouterOptions): Hono<Env> {
         exchange = await openExchange(incoming, outgoing, options);
         if (exchange.audit !== undefined) completeAudit(exchange.audit, exchange);
         actAsAsked(exchange, options);
+        if (!isLongRunning(exchange.info)) limitTime(exchange, options);
         if (!traffic.enter(exchange, isKnown(exchange.info, core))) {
           tooMany(exchange);
           return RESPONSE_ALREADY_SENT;
@@ -258,8 +283,8 @@ export function createRouter(options: RouterOptions): Hono<Env> {
   };
   const notFound = sendPlainNotFound;
 
-  const healthRoute = route(async (exchange, [probe = '', check]) => {
-    const outcome = await health.run(probe, check, exchange.query);
+  const healthRoute = route(async (exchange, [probe = '', ...check]) => {
+    const outcome = await health.run(probe, check.join('/'), exchange.query);
     if (outcome === undefined) notFound(exchange);
     else text(exchange, outcome.healthy ? 200 : 500, outcome.text);
   });
@@ -270,7 +295,8 @@ export function createRouter(options: RouterOptions): Hono<Env> {
   app.get(
     '/metrics',
     route((exchange) => {
-      const body = Buffer.from(traffic.text(core.operations.store) + (core.auditor?.text() ?? ''));
+      const parts = [traffic.text(core.operations.store), ...(options.metrics?.() ?? []), processMetricsText()];
+      const body = Buffer.from(parts.join(''));
       sendBytes(exchange, body, { mediaType: METRICS_TEXT_TYPE });
     }),
   );
@@ -280,7 +306,7 @@ export function createRouter(options: RouterOptions): Hono<Env> {
   );
   app.get(
     '/',
-    route((exchange) => sendDocument(exchange, { paths: rootPaths(discovery) })),
+    route((exchange) => sendDocument(exchange, { paths: rootPaths(discovery, health) })),
   );
   app.get(
     '/openapi/v2',
@@ -294,7 +320,11 @@ export function createRouter(options: RouterOptions): Hono<Env> {
   for (const [path, document] of Object.entries(options.oidc)) {
     app.get(
       path,
-      route((exchange) => sendDocument(exchange, document)),
+      route((exchange) => {
+        const mediaType = path.endsWith('/jwks') ? 'application/jwk-set+json' : JSON_TYPE;
+        const body = Buffer.from(JSON.stringify(document));
+        sendBytes(exchange, body, { mediaType, headers: { 'cache-control': 'public, max-age=3600' } });
+      }),
     );
   }
 
@@ -355,7 +385,7 @@ function bareExchange(request: Request, response: Response, options: RouterOptio
   return { request, response, info, query: new URLSearchParams(), user, warnings: [], signal: options.signal };
 }
 
-function rootPaths(discovery: Discovery): string[] {
+function rootPaths(discovery: Discovery, health: HealthChecks): string[] {
   const groups = discovery.groups().flatMap(({ name, versions }) => {
     const base = name === '' ? '/api' : `/apis/${name}`;
     return [base, ...versions.map(({ version }) => `${base}/${version}`)];
@@ -363,13 +393,11 @@ function rootPaths(discovery: Discovery): string[] {
   const fixed = [
     '/.well-known/openid-configuration',
     '/apis',
-    '/healthz',
-    '/livez',
     '/metrics',
     '/openapi/v2',
     '/openapi/v3',
     '/openid/v1/jwks',
-    '/readyz',
+    ...health.paths(),
     '/version',
   ];
   return [...fixed, ...groups].sort();
@@ -448,7 +476,7 @@ function warnOfDeprecation({ warnings }: Exchange, { deprecation }: Descriptor):
 }
 
 /** Whether the server has the resource, and the part of it, that a request is about. */
-function isKnown(info: RequestInfo, core: ApiCore): boolean {
+export function isKnown(info: RequestInfo, core: ApiCore): boolean {
   const descriptor = core.registry.find(info.group, info.version, info.resource);
   return descriptor !== undefined && (info.subresource === '' || subresourceOf(descriptor, info) !== undefined);
 }

@@ -5,15 +5,24 @@ import { isLongRunning, type RequestInfo } from '../request-info.ts';
 import type { Store } from '../storage/store.ts';
 import type { Exchange } from './exchange.ts';
 
+/** How many requests may be under way at once, long-running ones left out; 0 for any number. */
+export interface TrafficLimits {
+  readonly reading: number;
+  readonly writing: number;
+}
+
 /** Upstream's --max-requests-inflight and --max-mutating-requests-inflight. */
-const MOST_READING = 400;
-const MOST_WRITING = 200;
+export const DEFAULT_LIMITS: TrafficLimits = { reading: 400, writing: 200 };
 /** Whoever may do everything is not held up by others' requests. */
 const EXEMPT_GROUP = 'system:masters';
 const READING: ReadonlySet<string> = new Set(['get', 'list', 'watch', 'head', 'options']);
+const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
+const CONNECTS: ReadonlySet<string> = new Set(['attach', 'exec', 'portforward', 'proxy']);
 
 /** Upstream's buckets of apiserver_request_duration_seconds. */
 const SECONDS = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60];
+/** Upstream's buckets of apiserver_response_sizes. */
+const BYTES = [1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
 /** Paths beside the API that are told apart; any other would let clients make up series. */
 const PATHS: ReadonlySet<string> = new Set([
   'healthz',
@@ -27,14 +36,21 @@ const PATHS: ReadonlySet<string> = new Set([
 ]);
 
 type Kind = 'readOnly' | 'mutating';
+const KINDS: readonly Kind[] = ['mutating', 'readOnly'];
 
-function verbOf({ verb }: RequestInfo, method: string, contentType: string): string {
-  if (verb === 'list' || verb === 'watch' || verb === 'deletecollection') return verb.toUpperCase();
-  return contentType.startsWith('application/apply-patch') ? 'APPLY' : method;
-}
+/** What of a request is looked at here; upgraded connections have no response, but something alike. */
+export type Passing = Pick<Exchange, 'info' | 'query' | 'user'> & {
+  readonly request: Pick<Exchange['request'], 'method' | 'headers'>;
+  readonly response: {
+    readonly statusCode: number;
+    once(event: 'close', listener: () => void): unknown;
+    getHeader?(name: string): unknown;
+  };
+};
 
 /** The requests that are under way and those that were answered: limits, and metrics with upstream's names. */
 export class Traffic {
+  readonly #limits: TrafficLimits;
   readonly #total = new Counter(
     'apiserver_request_total',
     '[STABLE] Counter of apiserver requests broken out for each verb, dry run value, group, version, resource, scope, component, and HTTP response code.',
@@ -44,41 +60,73 @@ export class Traffic {
     '[STABLE] Response latency distribution in seconds for each verb, dry run value, group, version, resource, subresource, scope and component.',
     SECONDS,
   );
+  readonly #sizes = new Histogram(
+    'apiserver_response_sizes',
+    '[STABLE] Response size distribution in bytes for each group, version, verb, resource, subresource, scope and component.',
+    BYTES,
+  );
   readonly #refused = new Counter(
     'apiserver_request_terminations_total',
     '[ALPHA] Number of requests which apiserver terminated in self-defense.',
   );
+  readonly #dropped: Record<Kind, number> = { readOnly: 0, mutating: 0 };
   readonly #running: Record<Kind, number> = { readOnly: 0, mutating: 0 };
+  /** Those who wait until nothing is under way. */
+  #onIdle: (() => void)[] = [];
   readonly #longRunning = new Map<string, { readonly labels: MetricLabels; value: number }>();
 
+  constructor(limits: TrafficLimits = DEFAULT_LIMITS) {
+    this.#limits = limits;
+  }
+
   /** Takes a request in until it is answered; false when too many are under way. `known`: it is about a resource there is. */
-  enter(exchange: Exchange, known: boolean): boolean {
+  enter(exchange: Passing, known: boolean): boolean {
     const { info, response, user } = exchange;
-    const kind: Kind = READING.has(info.verb) ? 'readOnly' : 'mutating';
     const labels = labelsOf(exchange, known);
     if (isLongRunning(info)) {
       this.#follow(exchange, labels);
       return true;
     }
-    const most = kind === 'readOnly' ? MOST_READING : MOST_WRITING;
-    if (this.#running[kind] >= most && !user.groups.includes(EXEMPT_GROUP)) {
-      const { dry_run: _, ...shown } = labels;
-      this.#refused.inc({ code: '429', ...shown });
+    const kind: Kind = READING.has(info.verb) ? 'readOnly' : 'mutating';
+    const most = kind === 'readOnly' ? this.#limits.reading : this.#limits.writing;
+    if (most > 0 && this.#running[kind] >= most && !user.groups.includes(EXEMPT_GROUP)) {
+      this.#dropped[kind]++;
+      this.terminated(exchange, known, 429);
       return false;
     }
     this.#running[kind]++;
     const begun = performance.now();
     response.once('close', () => {
       this.#running[kind]--;
+      if (this.#running.readOnly + this.#running.mutating === 0) this.#idle();
       this.#total.inc({ code: String(response.statusCode), ...labels });
       this.#duration.observe(labels, (performance.now() - begun) / 1000);
+      const size = Number(response.getHeader?.('content-length'));
+      if (size >= 0) this.#sizes.observe(withoutDryRun(labels), size);
     });
     return true;
   }
 
+  /** A request was given up: there are too many, or it takes too long. */
+  terminated(exchange: Passing, known: boolean, code: number): void {
+    this.#refused.inc({ code: String(code), ...withoutDryRun(labelsOf(exchange, known)) });
+  }
+
+  /** Resolves when no request is under way but long-running ones. */
+  idle(): Promise<void> {
+    if (this.#running.readOnly + this.#running.mutating === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#onIdle.push(resolve));
+  }
+
+  #idle(): void {
+    const waiting = this.#onIdle;
+    this.#onIdle = [];
+    for (const resolve of waiting) resolve();
+  }
+
   /** How long a watch goes on says nothing: it is counted while it does. */
-  #follow({ response }: Exchange, labels: MetricLabels): void {
-    const { dry_run: _, ...shown } = labels;
+  #follow({ response }: Passing, labels: MetricLabels): void {
+    const shown = withoutDryRun(labels);
     const key = Object.values(shown).join('\0');
     const series = this.#longRunning.get(key) ?? { labels: shown, value: 0 };
     this.#longRunning.set(key, series);
@@ -89,25 +137,30 @@ export class Traffic {
     });
   }
 
-  /** The text of `/metrics`. */
+  /** Its part of `/metrics`. */
   text(store: Store): string {
-    const cpu = process.cpuUsage();
     const { major, minor, gitVersion, gitCommit, platform } = versionInfo;
     const objects = [...store.caches()].flatMap((cache) =>
       cache.size === 0 ? [] : [{ labels: { resource: resourceOf(cache.prefix) }, value: cache.size }],
     );
+    const byKind = (values: Record<Kind, number>) =>
+      KINDS.map((kind) => ({ labels: { request_kind: kind }, value: values[kind] }));
     return [
       this.#total.text(),
       this.#duration.text(),
+      this.#sizes.text(),
       this.#refused.text(),
+      metricText(
+        'apiserver_dropped_requests_total',
+        'counter',
+        "[ALPHA] Number of requests dropped with 'Try again later' response",
+        byKind(this.#dropped),
+      ),
       metricText(
         'apiserver_current_inflight_requests',
         'gauge',
         '[STABLE] Maximal number of currently used inflight request limit of this apiserver per request kind in last second.',
-        (['mutating', 'readOnly'] as const).map((kind) => ({
-          labels: { request_kind: kind },
-          value: this.#running[kind],
-        })),
+        byKind(this.#running),
       ),
       metricText(
         'apiserver_longrunning_requests',
@@ -127,18 +180,11 @@ export class Traffic {
         "[ALPHA] A metric with a constant '1' value labeled by major, minor, git version, git commit and platform.",
         [{ labels: { major, minor, git_version: gitVersion, git_commit: gitCommit, platform }, value: 1 }],
       ),
-      metricText('process_cpu_seconds_total', 'counter', 'Total user and system CPU time spent in seconds.', [
-        { value: (cpu.user + cpu.system) / 1e6 },
-      ]),
-      metricText('process_resident_memory_bytes', 'gauge', 'Resident memory size in bytes.', [
-        { value: process.memoryUsage.rss() },
-      ]),
-      metricText('process_start_time_seconds', 'gauge', 'Start time of the process since unix epoch in seconds.', [
-        { value: Math.round(Date.now() / 1000 - process.uptime()) },
-      ]),
     ].join('');
   }
 }
+
+const withoutDryRun = ({ dry_run: _, ...labels }: MetricLabels): MetricLabels => labels;
 
 /** `/registry/apps/deployments/` → `deployments.apps`. */
 function resourceOf(prefix: string): string {
@@ -146,7 +192,15 @@ function resourceOf(prefix: string): string {
   return group === 'core' ? resource : `${resource}.${group}`;
 }
 
-function labelsOf({ info, request, query }: Exchange, known: boolean): MetricLabels {
+/** The verb as upstream's metrics name it; clients cannot make up new ones. */
+function verbOf({ verb, subresource }: RequestInfo, method: string, contentType: string): string {
+  if (verb === 'list' || verb === 'watch' || verb === 'deletecollection') return verb.toUpperCase();
+  if (CONNECTS.has(subresource)) return 'CONNECT';
+  if (contentType.startsWith('application/apply-patch')) return 'APPLY';
+  return METHODS.has(method) ? method : 'other';
+}
+
+function labelsOf({ info, request, query }: Passing, known: boolean): MetricLabels {
   const isResource = info.isResource && known;
   const first = info.path.split('/')[1] ?? '';
   const path = PATHS.has(first) ? `/${first}` : '';
