@@ -21,6 +21,20 @@ async function ensure<T extends KubeObject>(client: Client, type: ResourceType<T
   }
 }
 
+async function isThere<T extends KubeObject>(
+  client: Client,
+  type: ResourceType<T>,
+  { name, namespace }: { readonly name: string; readonly namespace: string },
+): Promise<boolean> {
+  try {
+    await client.get(type, name, namespace);
+    return true;
+  } catch (error) {
+    if (isStatusReason(error, 'NotFound')) return false;
+    throw error;
+  }
+}
+
 /** Creates the system namespaces; everything else of the start needs them. */
 export async function ensureNamespaces(client: Client): Promise<void> {
   await Promise.all(SYSTEM_NAMESPACES.map((name) => ensure(client, namespaces, { metadata: { name } })));
@@ -71,6 +85,8 @@ const KUBERNETES = { name: 'kubernetes', namespace: 'default' } as const;
 export async function ensureKubernetesService(client: Client, { clusterIP, port }: KubernetesService): Promise<void> {
   const labels = { component: 'apiserver', provider: 'kubernetes' };
   const metadata = KUBERNETES;
+  // Its address is asked for once: that takes several servers' agreement.
+  if (await isThere(client, services, metadata)) return;
   await ensure(client, services, {
     metadata: { ...metadata, labels },
     spec: {

@@ -220,4 +220,21 @@ describe('three servers', () => {
       assert.deepEqual(await configMaps(host), restored);
     }
   });
+
+  test('two of three are lost for good: the third becomes a cluster of one, and others join it', async () => {
+    const [one, two, three] = hosts as [Host, Host, Host];
+    const known = await configMaps(one);
+    await Promise.all([kill(two), kill(three)]);
+    await one.kedge.stop();
+    const told = await one.run([EXECUTABLE, ...SERVER, '--cluster-reset'], { env });
+    assert.equal(told.code, 0, told.output);
+    assert.match(told.output, /is the only member of its cluster: start it without --cluster-reset/);
+    one.startKedge(SERVER, { env });
+    await waitReady(one);
+    assert.deepEqual(await configMaps(one), known);
+    rmSync(two.path('/var/lib/kedge/server/db'), { recursive: true });
+    join(two);
+    await waitReady(two);
+    await until('it has all data', async () => isWithin(known, await configMaps(two)));
+  });
 });

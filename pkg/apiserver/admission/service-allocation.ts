@@ -37,7 +37,8 @@ export class ServiceAllocation implements AdmissionPlugin {
   readonly name = 'ServiceAllocation';
   readonly #store: Store;
   readonly #options: ServiceAllocationOptions;
-  readonly #inFlight = new Set<string>();
+  /** Whose (`namespace/name`) each address and port is. */
+  readonly #inFlight = new Map<string, string>();
   readonly #reservations: ServiceReservations | undefined;
   /** What the Service that is being looked at was given. */
   #given: string[] = [];
@@ -57,30 +58,34 @@ export class ServiceAllocation implements AdmissionPlugin {
     if (service.spec.type === 'ExternalName') return;
     // What is going to be refused gets nothing.
     if (!validateService(withFamilies(service)).next().done) return;
+    /** What turned out to be another's. */
+    const refused = new Set<string>();
     for (let attempt = 1; ; attempt++) {
       const asked = structuredClone(service.spec);
       this.#given = [];
-      this.#allocateIP(service, old);
-      this.#allocateNodePorts(service, old, attributes.dryRun);
-      if (attributes.dryRun || (await this.#isOurs(service, this.#given))) break;
+      this.#allocateIP(service, old, refused);
+      this.#allocateNodePorts(service, old, refused, attributes.dryRun);
+      const conflicts = attributes.dryRun ? [] : await this.#conflicts(service, this.#given);
+      if (conflicts.length === 0) break;
       if (attempt === MOST_ATTEMPTS)
         throw statusErrors.internalError('other servers are giving out the same addresses');
+      for (const key of conflicts) refused.add(key);
       service.spec = asked;
     }
     setFamilies(service);
   };
 
-  /** Whether no other server gives what this one has just chosen to another Service. */
-  async #isOurs(service: Service, given: readonly string[]): Promise<boolean> {
-    if (this.#reservations === undefined || given.length === 0) return true;
-    const { namespace, name } = service.metadata;
-    if (!(await this.#reservations.take(given, `${namespace}/${name}`))) return false;
+  /** What of that which this server has just chosen another one gives to another Service. */
+  async #conflicts(service: Service, given: readonly string[]): Promise<readonly string[]> {
+    if (this.#reservations === undefined || given.length === 0) return [];
+    const conflict = await this.#reservations.take(given, ownerOf(service));
+    if (conflict !== undefined) return [conflict];
     const taken = new Set<string>();
     for (const { spec } of this.#others(service)) {
       taken.add(spec.clusterIP ?? '');
       for (const port of spec.ports ?? []) taken.add(portKey(port.protocol, port.nodePort ?? 0));
     }
-    return !given.some((key) => taken.has(key));
+    return given.filter((key) => taken.has(key));
   }
 
   /** What a client that sends a Service without its allocations meant to keep. */
@@ -98,14 +103,14 @@ export class ServiceAllocation implements AdmissionPlugin {
     }
   }
 
-  #allocateIP(service: Service, old: Service | undefined): void {
+  #allocateIP(service: Service, old: Service | undefined, refused: ReadonlySet<string>): void {
     const { spec } = service;
     if (spec.clusterIP === 'None' || (spec.clusterIP && spec.clusterIP === old?.spec.clusterIP)) return;
     const taken = new Set(this.#others(service).map((other) => other.spec.clusterIP ?? ''));
-    for (const key of this.#inFlight) taken.add(key);
+    for (const key of this.#takenInFlight(service, refused)) taken.add(key);
     if (spec.clusterIP) {
       this.#checkIP(service, spec.clusterIP, taken);
-      this.#hold(spec.clusterIP);
+      this.#hold(service, spec.clusterIP);
       return;
     }
     // The lower part of the range is left for addresses chosen by hand (KEP-3070).
@@ -117,7 +122,7 @@ export class ServiceAllocation implements AdmissionPlugin {
       throw statusErrors.internalError('failed to allocate IP address: range is full');
     }
     spec.clusterIP = found;
-    this.#hold(found);
+    this.#hold(service, found);
   }
 
   #checkIP(service: Service, address: string, taken: ReadonlySet<string>): void {
@@ -146,14 +151,14 @@ export class ServiceAllocation implements AdmissionPlugin {
     return undefined;
   }
 
-  #allocateNodePorts(service: Service, old: Service | undefined, dryRun: boolean): void {
+  #allocateNodePorts(service: Service, old: Service | undefined, refused: ReadonlySet<string>, dryRun: boolean): void {
     const { spec } = service;
     let guess = DRY_RUN_PORT;
     const own = new Set((old?.spec.ports ?? []).map(({ protocol, nodePort }) => portKey(protocol, nodePort ?? 0)));
     if (!usesNodePorts(spec.type)) return;
     if (spec.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts === false) return;
     const { first, last } = this.#options.nodePorts;
-    const taken = new Set<string>(this.#inFlight);
+    const taken = new Set<string>(this.#takenInFlight(service, refused));
     for (const other of this.#others(service)) {
       for (const port of other.spec.ports ?? []) if (port.nodePort) taken.add(portKey(port.protocol, port.nodePort));
     }
@@ -171,7 +176,7 @@ export class ServiceAllocation implements AdmissionPlugin {
         port.nodePort = dryRun ? guess++ : this.#freePort(port.protocol, taken);
       }
       taken.add(portKey(port.protocol, port.nodePort));
-      this.#hold(portKey(port.protocol, port.nodePort));
+      this.#hold(service, portKey(port.protocol, port.nodePort));
     }
   }
 
@@ -194,13 +199,25 @@ export class ServiceAllocation implements AdmissionPlugin {
       .filter((other) => other.metadata.name !== name || other.metadata.namespace !== namespace);
   }
 
+  /** What writes under way have for other Services; the one that is written again may have its own once more. */
+  #takenInFlight(service: Service, refused: ReadonlySet<string>): string[] {
+    const owner = ownerOf(service);
+    const others = [...this.#inFlight].filter(([, other]) => other !== owner).map(([key]) => key);
+    return [...refused, ...others];
+  }
+
   /** Keeps an allocation from being handed out again until the write is in the cache or has failed. */
-  #hold(key: string): void {
-    this.#inFlight.add(key);
+  #hold(service: Service, key: string): void {
+    const owner = ownerOf(service);
+    this.#inFlight.set(key, owner);
     this.#given.push(key);
-    this.#options.clock.setTimeout(() => this.#inFlight.delete(key), HOLD_MS);
+    this.#options.clock.setTimeout(() => {
+      if (this.#inFlight.get(key) === owner) this.#inFlight.delete(key);
+    }, HOLD_MS);
   }
 }
+
+const ownerOf = ({ metadata }: Service): string => `${metadata.namespace}/${metadata.name}`;
 
 const MOST_ATTEMPTS = 10;
 

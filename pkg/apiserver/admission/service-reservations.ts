@@ -22,34 +22,39 @@ export class ServiceReservations {
   }
 
   /**
-   * Reserves all of `keys` for `owner` (`namespace/name`), or none and resolves to false. Afterwards this server has
-   * seen every Service that was written under an earlier reservation: the caller has to look again whether one has it.
+   * Reserves all of `keys` for `owner` (`namespace/name`), or none and resolves to the one that is another's. Afterwards
+   * this server has seen every Service that was written under an earlier reservation: the caller has to look again
+   * whether one has it.
    */
-  async take(keys: readonly string[], owner: string): Promise<boolean> {
+  async take(keys: readonly string[], owner: string): Promise<string | undefined> {
     const revisions = new Map<string, number>();
     for (const key of keys) {
       const revision = await this.#takeOne(`${PREFIX}${key}`, owner);
       if (revision === undefined) {
         await this.#release(revisions);
-        return false;
+        return key;
       }
       revisions.set(`${PREFIX}${key}`, revision);
     }
     await this.#datastore.current();
     this.#clock.setTimeout(() => void this.#release(revisions), HOLD_MS);
-    return true;
+    return undefined;
   }
 
+  /** Resolves to the revision of the reservation; undefined when it is another's. */
   async #takeOne(key: string, owner: string): Promise<number | undefined> {
-    const now = this.#clock.now();
-    const value = Buffer.from(JSON.stringify({ owner, at: now }));
-    const made = await this.#datastore.create(key, value);
-    if (made.ok) return made.revision;
-    if (made.current === undefined) return undefined;
-    const held = JSON.parse(Buffer.from(made.current.value).toString('utf8')) as { owner: string; at: number };
-    if (held.owner !== owner && held.at + STALE_MS > now) return undefined;
-    const taken = await this.#datastore.update(key, value, made.current.modRevision);
-    return taken.ok ? taken.revision : undefined;
+    // Again when it was let go of, or taken for the same Service, between two looks.
+    for (;;) {
+      const now = this.#clock.now();
+      const value = Buffer.from(JSON.stringify({ owner, at: now }));
+      const made = await this.#datastore.create(key, value);
+      if (made.ok) return made.revision;
+      if (made.current === undefined) continue;
+      const held = JSON.parse(Buffer.from(made.current.value).toString('utf8')) as { owner: string; at: number };
+      if (held.owner !== owner && held.at + STALE_MS > now) return undefined;
+      const taken = await this.#datastore.update(key, value, made.current.modRevision);
+      if (taken.ok) return taken.revision;
+    }
   }
 
   /** What cannot be released becomes stale. */

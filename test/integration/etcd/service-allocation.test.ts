@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { Service } from '../../../pkg/api/generated/core-v1.ts';
 import { services } from '../../../pkg/api/resources.ts';
 import { ServiceAllocation } from '../../../pkg/apiserver/admission/service-allocation.ts';
+import { ServiceReservations } from '../../../pkg/apiserver/admission/service-reservations.ts';
 import { objectKey, Store } from '../../../pkg/apiserver/storage/store.ts';
 import { encodeForStorage } from '../../../pkg/apiserver/storage/stored-object.ts';
 import { systemClock } from '../../../pkg/base/clock.ts';
@@ -59,4 +60,16 @@ test('three servers never give the same address or port to two Services', async 
   assert.ok(made.every(({ spec }) => spec.clusterIP && spec.ports?.[0]?.nodePort));
   assert.equal(distinct(made.map(({ spec }) => spec.clusterIP)), COUNT);
   assert.equal(distinct(made.map(({ spec }) => spec.ports?.[0]?.nodePort)), COUNT);
+});
+
+test('one and the same Service may be made again at once, at any server', async (t) => {
+  const etcd = await TestEtcd.start();
+  t.after(() => etcd.stop());
+  const datastores = await Promise.all([1, 2, 3].map(() => etcd.datastore()));
+  t.after(() => Promise.all(datastores.map((datastore) => datastore.close())));
+  const reservations = datastores.map((datastore) => new ServiceReservations(datastore, systemClock));
+  const takes = Array.from({ length: 30 }, (_, n) => reservations[n % 3]?.take(['10.43.0.1'], 'default/kubernetes'));
+  assert.deepEqual(new Set(await Promise.all(takes)), new Set([undefined]));
+  assert.equal(await reservations[0]?.take(['10.43.0.2', '10.43.0.1'], 'default/other'), '10.43.0.1');
+  assert.equal(await reservations[1]?.take(['10.43.0.2'], 'default/third'), undefined, 'nothing is kept of that');
 });
