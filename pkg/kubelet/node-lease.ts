@@ -17,17 +17,32 @@ const NAMESPACE = 'kube-node-lease';
 const DURATION_SECONDS = 40;
 const RENEW_MS = 10_000;
 const RETRY_MS = 1000;
+/** A server that restarts is back before that: not worth a line in every node's log. */
+const QUIET_MS = 10_000;
 
-/** Renews the node's Lease every 10 s until `signal` aborts: the sign that the node is alive (KEP-589). */
+/**
+ * Renews the node's Lease every 10 s until `signal` aborts: the sign that the node is alive (KEP-589). The log tells
+ * when that has failed for a while, and when it works again.
+ */
 export async function keepNodeLease(options: NodeLeaseOptions, signal: AbortSignal): Promise<void> {
   const { client, clock, log, nodeName } = options;
   let lease: Lease | undefined;
+  let failingSince: number | undefined;
+  let told = false;
   while (!signal.aborted) {
     let pause = RENEW_MS;
     try {
       lease = await renew(client, clock, nodeName, lease);
+      if (told) log.info('the cluster hears of this node again', { node: nodeName });
+      failingSince = undefined;
+      told = false;
     } catch (error) {
-      log.debug('node lease not renewed, trying again', { error: errorText(error) });
+      failingSince ??= clock.now();
+      if (!told && clock.now() - failingSince >= QUIET_MS && !signal.aborted) {
+        told = true;
+        const meaning = 'the cluster does not hear of this node and gives it up after 40 s, trying again';
+        log.warn(meaning, { node: nodeName, error: errorText(error) });
+      }
       lease = undefined;
       pause = RETRY_MS;
     }
