@@ -11,10 +11,11 @@ import { isJsonObject, setKey } from './json.ts';
  */
 export function canonicalize(value: JsonObject, schema: StructSchema, stored = false): JsonObject {
   const result: JsonObject = {};
-  for (const field of schema.fields.values()) {
+  for (const field of fieldsOf(schema)) {
     const item = Object.hasOwn(value, field.name) ? value[field.name] : undefined;
     // In a custom resource null is a value like others: its schema has said whether the field may have it.
     const absent = item === undefined || (item === null && schema.name !== '');
+    if (absent && field.zero !== 'emit' && field.zero !== 'null') continue;
     const canonical = absent ? zeroOf(field) : canonicalValue(item, field.schema, stored);
     if (stored && field.zero === 'emit' && isEmptyList(canonical) && schema.name !== '') {
       result[field.name] = null;
@@ -30,6 +31,18 @@ export function canonicalize(value: JsonObject, schema: StructSchema, stored = f
     }
   }
   return result;
+}
+
+const fieldLists = new WeakMap<StructSchema, readonly FieldSchema[]>();
+
+/** The fields as a list, which is walked in half the time a map is. */
+function fieldsOf(schema: StructSchema): readonly FieldSchema[] {
+  let list = fieldLists.get(schema);
+  if (list === undefined) {
+    list = [...schema.fields.values()];
+    fieldLists.set(schema, list);
+  }
+  return list;
 }
 
 function canonicalValue(value: Json, schema: Schema, stored: boolean): Json {

@@ -1,33 +1,37 @@
 /** Where in an object a value stands, as validation messages name it: `spec.containers[0].env[HOME]`. */
 export class FieldPath {
-  readonly #text: string;
+  readonly #above: FieldPath | undefined;
+  readonly #tail: string;
 
-  private constructor(text: string) {
-    this.#text = text;
+  private constructor(above: FieldPath | undefined, tail: string) {
+    this.#above = above;
+    this.#tail = tail;
   }
 
   /** The path of a top field and, optionally, fields below it. */
   static of(...names: readonly string[]): FieldPath {
-    return new FieldPath(names.join('.'));
+    return new FieldPath(undefined, names.join('.'));
   }
 
   /** A field of the struct this path points to. */
   child(...names: readonly string[]): FieldPath {
-    const tail = names.join('.');
-    return new FieldPath(this.#text === '' ? tail : `${this.#text}.${tail}`);
+    const tail = names.length === 1 ? (names[0] ?? '') : names.join('.');
+    if (this.#above === undefined && this.#tail === '') return new FieldPath(undefined, tail);
+    return new FieldPath(this, `.${tail}`);
   }
 
   /** An item of the list this path points to. */
   index(index: number): FieldPath {
-    return new FieldPath(`${this.#text}[${index}]`);
+    return new FieldPath(this, `[${index}]`);
   }
 
   /** An entry of the map this path points to. */
   key(key: string): FieldPath {
-    return new FieldPath(`${this.#text}[${key}]`);
+    return new FieldPath(this, `[${key}]`);
   }
 
+  /** Put together only when somebody wants to read it: most paths are walked without finding anything wrong. */
   toString(): string {
-    return this.#text;
+    return this.#above === undefined ? this.#tail : this.#above.toString() + this.#tail;
   }
 }

@@ -6,8 +6,15 @@ const RFC3339 = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d+))?(Z|[+-
 
 /** `2006-01-02T15:04:05Z`; `ms` since the epoch, fractions of a second are cut off. */
 export function formatTime(ms: number): string {
-  return `${new Date(Math.floor(ms / 1000) * 1000).toISOString().slice(0, 19)}Z`;
+  const second = Math.floor(ms / 1000);
+  if (second !== latest.second) {
+    latest = { second, text: `${new Date(second * 1000).toISOString().slice(0, 19)}Z` };
+  }
+  return latest.text;
 }
+
+/** Almost all that is formatted is the present: what was told last is remembered. */
+let latest = { second: 0, text: '1970-01-01T00:00:00Z' };
 
 /** `2006-01-02T15:04:05.000000Z`; `ms` since the epoch, with a fraction for microseconds. */
 export function formatMicroTime(ms: number): string {

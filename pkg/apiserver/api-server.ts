@@ -3,7 +3,6 @@ import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } f
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { getRequestListener } from '@hono/node-server';
 import { StatusError, statusErrors, toStatusError } from '../apimachinery/status-error.ts';
 import { type Component, OperatorError } from '../base/component.ts';
 import { errorText, type Logger } from '../base/log.ts';
@@ -74,8 +73,7 @@ export class ApiServer implements Component {
 
   async start(): Promise<void> {
     const { tls, bindAddress, port, log } = this.#options;
-    const router = createRouter(this.#routerOptions());
-    const listener = getRequestListener(router.fetch, { overrideGlobalObjects: false });
+    const listener = createRouter(this.#routerOptions());
     const server = createSecureServer({
       key: tls.key,
       cert: tls.cert,

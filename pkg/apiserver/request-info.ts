@@ -105,10 +105,8 @@ function selectedName(query: URLSearchParams): string {
 
 function decodedParts(path: string): string[] {
   try {
-    return path
-      .split('/')
-      .filter((part) => part !== '')
-      .map(decodeURIComponent);
+    const parts = path.split('/').filter((part) => part !== '');
+    return path.includes('%') ? parts.map(decodeURIComponent) : parts;
   } catch {
     throw statusErrors.badRequest(`invalid URL escape in ${JSON.stringify(path)}`);
   }

@@ -16,10 +16,18 @@ export class Counter {
   }
 
   inc(labels: MetricLabels): void {
+    this.of(labels).value++;
+  }
+
+  /** The series of these labels, for who counts in it often. */
+  of(labels: MetricLabels): { value: number } {
     const key = keyOf(labels);
-    const series = this.#series.get(key);
-    if (series === undefined) this.#series.set(key, { labels, value: 1 });
-    else series.value++;
+    let series = this.#series.get(key);
+    if (series === undefined) {
+      series = { labels, value: 0 };
+      this.#series.set(key, series);
+    }
+    return series;
   }
 
   text(): string {
@@ -27,7 +35,8 @@ export class Counter {
   }
 }
 
-interface Distribution {
+/** One series of a Histogram. */
+export interface Distribution {
   readonly labels: MetricLabels;
   readonly counts: number[];
   sum: number;
@@ -49,12 +58,21 @@ export class Histogram {
   }
 
   observe(labels: MetricLabels, value: number): void {
+    this.observeIn(this.of(labels), value);
+  }
+
+  /** The series of these labels, for who observes in it often. */
+  of(labels: MetricLabels): Distribution {
     const key = keyOf(labels);
     let series = this.#series.get(key);
     if (series === undefined) {
       series = { labels, counts: this.#bounds.map(() => 0), sum: 0, count: 0 };
       this.#series.set(key, series);
     }
+    return series;
+  }
+
+  observeIn(series: Distribution, value: number): void {
     const bucket = this.#bounds.findIndex((bound) => value <= bound);
     if (bucket >= 0) series.counts[bucket] = (series.counts[bucket] ?? 0) + 1;
     series.sum += value;

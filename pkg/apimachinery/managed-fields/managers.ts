@@ -107,6 +107,7 @@ export function setFields(managers: Managers, key: string, manager: Manager, fie
 
 /** Gathers the oldest updaters into one entry per version while there are more than ten. */
 export function capManagers(managers: Managers): void {
+  if (managers.size <= MAX_UPDATE_MANAGERS) return;
   const updaters = [...managers].filter(([, { operation }]) => operation === 'Update');
   let surplus = updaters.length - MAX_UPDATE_MANAGERS;
   if (surplus <= 0) return;

@@ -108,6 +108,7 @@ export function recordChange(
 
 /** Removes from all entries, but the one spared, what was changed by someone else or is gone. */
 export function takeAway(managers: Managers, changes: Comparison, spared: string | undefined): void {
+  if (managers.size === 0) return;
   const lost = union(union(changes.added, changes.modified), changes.removed);
   for (const [key, manager] of [...managers]) {
     if (key !== spared) setFields(managers, key, manager, difference(manager.fields, lost));
@@ -146,7 +147,14 @@ export function withManagedFields(object: JsonObject, list: JsonObject[]): JsonO
   return { ...object, metadata: list.length === 0 ? rest : { ...rest, managedFields: list } };
 }
 
-/** What a new object is compared with: a kind's zero value, as Go would write it. */
+/** What a new object is compared with: a kind's zero value, as Go would write it. Shared, not to be changed. */
 export function emptyObject(schema: StructSchema): JsonObject {
-  return canonicalize({}, schema);
+  let empty = emptyObjects.get(schema);
+  if (empty === undefined) {
+    empty = canonicalize({}, schema);
+    emptyObjects.set(schema, empty);
+  }
+  return empty;
 }
+
+const emptyObjects = new WeakMap<StructSchema, JsonObject>();

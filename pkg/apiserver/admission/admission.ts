@@ -41,13 +41,16 @@ export class AdmissionChain {
 
   async mutate(attributes: AdmissionAttributes): Promise<void> {
     for (const plugin of this.#plugins) {
-      if (plugin.mutate !== undefined) await plugin.mutate(attributes);
+      const pending = plugin.mutate?.(attributes);
+      // Most have nothing to wait for: a turn of the queue for each of them would be most of what they cost.
+      if (pending !== undefined) await pending;
     }
   }
 
   async validate(attributes: AdmissionAttributes): Promise<void> {
     for (const plugin of this.#plugins) {
-      if (plugin.validate !== undefined) await plugin.validate(attributes);
+      const pending = plugin.validate?.(attributes);
+      if (pending !== undefined) await pending;
     }
   }
 

@@ -30,25 +30,34 @@ interface Charge {
 export function resourceQuotaAdmission(store: Store, options: ResourceQuotaOptions): AdmissionPlugin {
   return {
     name: 'ResourceQuota',
-    async validate(attributes) {
-      const { namespace, descriptor } = attributes;
-      if (namespace === undefined || !isCounted(attributes)) return;
+    validate(attributes) {
+      const { namespace } = attributes;
+      if (namespace === undefined || !isCounted(attributes)) return undefined;
       const quotas = store.list(resourceQuotas, namespace).map(({ object }) => object);
-      if (quotas.length === 0) return;
-      const refuse = (text: string): Error =>
-        statusErrors.forbidden(descriptor.type, attributes.object.metadata.name ?? '', text);
-      const charges = chargesOf(attributes, quotas, options.clock.now(), refuse);
-      for (const { quota, delta } of charges) charged(quota, delta, refuse);
-      if (attributes.dryRun) return;
-      for (const { quota, delta } of charges) {
-        const note = (draft: ResourceQuota): void => {
-          draft.status.used = charged(draft, delta, refuse);
-        };
-        const { name } = quota.metadata;
-        await options.access().mutate(resourceQuotas, name, namespace, note, { subresource: 'status' });
-      }
+      return quotas.length === 0 ? undefined : charge(attributes, quotas, namespace, options);
     },
   };
+}
+
+async function charge(
+  attributes: AdmissionAttributes,
+  quotas: readonly ResourceQuota[],
+  namespace: string,
+  options: ResourceQuotaOptions,
+): Promise<void> {
+  const { descriptor } = attributes;
+  const refuse = (text: string): Error =>
+    statusErrors.forbidden(descriptor.type, attributes.object.metadata.name ?? '', text);
+  const charges = chargesOf(attributes, quotas, options.clock.now(), refuse);
+  for (const { quota, delta } of charges) charged(quota, delta, refuse);
+  if (attributes.dryRun) return;
+  for (const { quota, delta } of charges) {
+    const note = (draft: ResourceQuota): void => {
+      draft.status.used = charged(draft, delta, refuse);
+    };
+    const { name } = quota.metadata;
+    await options.access().mutate(resourceQuotas, name, namespace, note, { subresource: 'status' });
+  }
 }
 
 /** Updates count where they may use more: Services, claims, and Pods that are resized. */

@@ -54,6 +54,19 @@ export function writeRequest(exchange: Exchange, options: WriteOptions): WriteRe
 /** The first word of the User-Agent, as upstream names managers that give no name. */
 function defaultManager(exchange: Exchange): string {
   const agent = String(exchange.request.headers['user-agent'] ?? '');
+  const known = managers.get(agent);
+  if (known !== undefined) return known;
+  const manager = managerOf(agent);
+  if (managers.size < REMEMBERED && agent.length <= REMEMBERED_LENGTH) managers.set(agent, manager);
+  return manager;
+}
+
+/** Clients are few and send many requests; more than this many are not remembered. */
+const REMEMBERED = 100;
+const REMEMBERED_LENGTH = 300;
+const managers = new Map<string, string>();
+
+function managerOf(agent: string): string {
   const word = agent.split('/')[0] ?? '';
   const printable = word.replace(/[^\P{C}]/gu, '');
   return Buffer.from(printable).subarray(0, 128).toString('utf8') || 'unknown';

@@ -47,19 +47,33 @@ export async function readBody(request: Request): Promise<Buffer> {
   }
 }
 
-async function readAll(request: Request): Promise<Buffer> {
+/** By events: iterating over the stream costs more than all else that is done to a small body. */
+function readAll(request: Request): Promise<Buffer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   const chunks: Buffer[] = [];
   let size = 0;
-  let tooLarge = false;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  request.on('data', (chunk: Buffer) => {
     size += chunk.length;
     // The rest is read and dropped, so that the client gets to see the answer.
-    if (size > BODY_LIMIT_BYTES) tooLarge = true;
-    else chunks.push(chunk);
-    if (size > 8 * BODY_LIMIT_BYTES) break;
-  }
-  if (tooLarge) throw statusErrors.requestEntityTooLarge(`limit is ${BODY_LIMIT_BYTES}`);
-  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
+    if (size <= BODY_LIMIT_BYTES) chunks.push(chunk);
+    else chunks.length = 0;
+    if (size > 8 * BODY_LIMIT_BYTES) request.destroy();
+  });
+  // Who is gone already says nothing any more.
+  if (request.destroyed) reject(new Error('the connection was closed'));
+  const tooLarge = (): boolean => size > BODY_LIMIT_BYTES;
+  const refuse = (): void => reject(statusErrors.requestEntityTooLarge(`limit is ${BODY_LIMIT_BYTES}`));
+  request.once('end', () => {
+    if (tooLarge()) refuse();
+    else resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, size));
+  });
+  request.once('error', reject);
+  request.once('close', () => {
+    if (tooLarge()) refuse();
+    // Of no effect after the end.
+    else reject(new Error('the connection was closed'));
+  });
+  return promise;
 }
 
 export interface BodyOptions {

@@ -79,9 +79,18 @@ export function negotiatePlain(accept: string | undefined): MediaType | undefine
   return plain.map(({ type }) => concreteType(type)).find((type) => type !== undefined);
 }
 
-function rangesOf(accept: string | undefined): MediaRange[] {
-  const ranges = parseAccept(accept ?? '');
-  return ranges.length > 0 ? ranges : parseAccept('*/*');
+/** Clients send the same few headers again and again; more than this many different ones are not remembered. */
+const REMEMBERED = 100;
+const REMEMBERED_LENGTH = 300;
+const remembered = new Map<string, readonly MediaRange[]>();
+
+function rangesOf(accept = ''): readonly MediaRange[] {
+  const known = remembered.get(accept);
+  if (known !== undefined) return known;
+  const parsed = parseAccept(accept);
+  const ranges = parsed.length > 0 ? parsed : parseAccept('*/*');
+  if (remembered.size < REMEMBERED && accept.length <= REMEMBERED_LENGTH) remembered.set(accept, ranges);
+  return ranges;
 }
 
 function onlyAccepted(types: readonly string[]): string {

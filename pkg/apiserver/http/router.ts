@@ -1,4 +1,4 @@
-import type { HttpBindings } from '@hono/node-server';
+import { getRequestListener, type HttpBindings } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { type Context, Hono } from 'hono';
 import { parseFieldSelector } from '../../apimachinery/fields.ts';
@@ -232,34 +232,44 @@ function fieldRequirements(text: string | null): FieldRequirement[] {
   }
 }
 
-/** The outer shell: hono tells the few fixed paths apart, resources are found by descriptor behind a catch-all. */
-export function createRouter(options: RouterOptions): Hono<Env> {
+/** Answers a request; never rejects for what a client did. */
+export type RequestListener = (request: Request, response: Response) => Promise<void>;
+
+/**
+ * The outer shell: hono tells the few fixed paths apart, resources are found by descriptor behind a catch-all. Plain
+ * paths of the API do not go through it: telling them apart there would cost as much as reading an object does.
+ */
+export function createRouter(options: RouterOptions): RequestListener {
   const { core, discovery, health, openapi, log, traffic } = options;
   const app = new Hono<Env>();
 
+  type Handler = (exchange: Exchange) => Promise<void> | void;
+
+  const serve = async (request: Request, response: Response, handler: Handler): Promise<void> => {
+    let exchange: OpenExchange | undefined;
+    try {
+      exchange = await openExchange(request, response, options);
+      if (exchange.audit !== undefined) completeAudit(exchange.audit, exchange);
+      actAsAsked(exchange, options);
+      if (!isLongRunning(exchange.info)) limitTime(exchange, options);
+      if (!traffic.enter(exchange, isKnown(exchange.info, core))) {
+        tooMany(exchange);
+        return;
+      }
+      if (needsCurrent(exchange, core)) await core.operations.store.datastore.current();
+      requireAuthorized(core.authorizer, attributesOf(exchange), exchange.audit);
+      await handler(exchange);
+    } catch (error) {
+      const answering = exchange ?? bareExchange(request, response, options);
+      if (error instanceof ImpersonationHeaderError) sendInternalError(answering, error.message);
+      else sendError(answering, error, log);
+    }
+  };
+
   const route =
     (handler: (exchange: Exchange, parts: readonly string[]) => Promise<void> | void) =>
-    async (context: Context<Env>): Promise<globalThis.Response> => {
-      const { incoming, outgoing } = context.env;
-      let exchange: OpenExchange | undefined;
-      try {
-        exchange = await openExchange(incoming, outgoing, options);
-        if (exchange.audit !== undefined) completeAudit(exchange.audit, exchange);
-        actAsAsked(exchange, options);
-        if (!isLongRunning(exchange.info)) limitTime(exchange, options);
-        if (!traffic.enter(exchange, isKnown(exchange.info, core))) {
-          tooMany(exchange);
-          return RESPONSE_ALREADY_SENT;
-        }
-        if (needsCurrent(exchange, core)) await core.operations.store.datastore.current();
-        requireAuthorized(core.authorizer, attributesOf(exchange), exchange.audit);
-        const parts = exchange.info.path.split('/').filter((part) => part !== '');
-        await handler(exchange, parts);
-      } catch (error) {
-        const answering = exchange ?? bareExchange(incoming, outgoing, options);
-        if (error instanceof ImpersonationHeaderError) sendInternalError(answering, error.message);
-        else sendError(answering, error, log);
-      }
+    async ({ env }: Context<Env>): Promise<globalThis.Response> => {
+      await serve(env.incoming, env.outgoing, (exchange) => handler(exchange, partsOf(exchange.info.path)));
       return RESPONSE_ALREADY_SENT;
     };
 
@@ -333,18 +343,21 @@ export function createRouter(options: RouterOptions): Hono<Env> {
     app.on(method, path, serve);
   }
 
-  const api = route(async (exchange, parts) => {
-    if (parts[0] === 'apis' && parts.length >= 3) {
-      const remote = options.aggregator.serve(exchange, parts[1] ?? '', parts[2] ?? '');
+  const serveApi = async (exchange: Exchange): Promise<void> => {
+    const { isResource, path } = exchange.info;
+    if (path.startsWith('/apis/')) {
+      const [, group = '', version] = partsOf(path);
+      const remote = version === undefined ? undefined : options.aggregator.serve(exchange, group, version);
       if (remote !== undefined) {
         if (!(await remote)) text(exchange, 503, 'service unavailable\n');
         return;
       }
     }
-    if (exchange.info.isResource) {
+    if (isResource) {
       await serveResource(exchange, options);
       return;
     }
+    const parts = partsOf(path);
     const found = discovery.document(parts, exchange.request.headers.accept);
     if (found === undefined) {
       if (parts[0] === 'apis' && (parts.length === 2 || !hasBuiltIn(core, parts[1] ?? ''))) notFound(exchange);
@@ -357,14 +370,52 @@ export function createRouter(options: RouterOptions): Hono<Env> {
     }
     const headers = { vary: 'Accept', ...(found.etag === undefined ? {} : { etag: found.etag }) };
     sendDocument(exchange, found.body, { mediaType: found.mediaType, headers });
-  });
+  };
+  const api = route(serveApi);
   app.all('/api', api);
   app.all('/api/*', api);
   app.all('/apis', api);
   app.all('/apis/*', api);
   app.all('*', route(notFound));
-  return app;
+  const shell = getRequestListener(app.fetch, { overrideGlobalObjects: false });
+  return async (request, response) => {
+    if (!isPlainApiRequest(request)) {
+      await shell(request, response);
+      return;
+    }
+    await serve(request, response, serveApi);
+    if (isUnread(request)) response.once('finish', () => dropUnreadBody(request));
+  };
 }
+
+/** Paths and hosts with which no URL parser would do anything: no dot segments, escapes or strange characters. */
+const PLAIN_PATH = /^\/apis?(?:\/(?!\.)[\w.:-]+)*(?:\?|$)/;
+const PLAIN_HOST = /^[\w.-]+(?::\d+)?$/;
+
+function isPlainApiRequest({ url, headers }: Request): boolean {
+  return (
+    url !== undefined && PLAIN_PATH.test(url) && PLAIN_HOST.test(headers.host ?? String(headers[':authority'] ?? ''))
+  );
+}
+
+/** How long the rest of a body that nobody wants may go on. */
+const UNREAD_MS = 500;
+
+/** A client that still sends what was refused already gets to see the answer; then it is cut off. */
+function dropUnreadBody(request: Request): void {
+  if (!isUnread(request)) return;
+  request.resume();
+  const timer = setTimeout(() => request.destroy(), UNREAD_MS);
+  timer.unref();
+  const done = (): void => clearTimeout(timer);
+  request.once('end', done);
+  request.once('close', done);
+}
+
+const isUnread = ({ readableEnded, destroyed, method }: Request): boolean =>
+  !readableEnded && !destroyed && method !== 'GET' && method !== 'HEAD';
+
+const partsOf = (path: string): string[] => path.split('/').filter((part) => part !== '');
 
 /**
  * Whether the request has to see what other servers wrote before it: all but those that say any version will do, and

@@ -1,4 +1,4 @@
-import { Counter, Histogram } from '../../base/metrics.ts';
+import { Counter, type Distribution, Histogram } from '../../base/metrics.ts';
 import { type MetricLabels, metricText } from '../../base/metrics-text.ts';
 import { versionInfo } from '../../base/version.ts';
 import { isLongRunning, type RequestInfo } from '../request-info.ts';
@@ -48,6 +48,14 @@ export type Passing = Pick<Exchange, 'info' | 'query' | 'user'> & {
   };
 };
 
+/** Requests that are alike: their labels, and where they are counted once one was answered. */
+interface Sort {
+  readonly labels: MetricLabels;
+  readonly totals: Map<number, { value: number }>;
+  duration: Distribution | undefined;
+  size: Distribution | undefined;
+}
+
 /** The requests that are under way and those that were answered: limits, and metrics with upstream's names. */
 export class Traffic {
   readonly #limits: TrafficLimits;
@@ -71,6 +79,7 @@ export class Traffic {
   );
   readonly #dropped: Record<Kind, number> = { readOnly: 0, mutating: 0 };
   readonly #running: Record<Kind, number> = { readOnly: 0, mutating: 0 };
+  readonly #sorts = new Map<string, Sort>();
   /** Those who wait until nothing is under way. */
   #onIdle: (() => void)[] = [];
   readonly #longRunning = new Map<string, { readonly labels: MetricLabels; value: number }>();
@@ -82,9 +91,9 @@ export class Traffic {
   /** Takes a request in until it is answered; false when too many are under way. `known`: it is about a resource there is. */
   enter(exchange: Passing, known: boolean): boolean {
     const { info, response, user } = exchange;
-    const labels = labelsOf(exchange, known);
+    const sort = this.#sortOf(exchange, known);
     if (isLongRunning(info)) {
-      this.#follow(exchange, labels);
+      this.#follow(exchange, sort.labels);
       return true;
     }
     const kind: Kind = READING.has(info.verb) ? 'readOnly' : 'mutating';
@@ -99,10 +108,7 @@ export class Traffic {
     response.once('close', () => {
       this.#running[kind]--;
       if (this.#running.readOnly + this.#running.mutating === 0) this.#idle();
-      this.#total.inc({ code: String(response.statusCode), ...labels });
-      this.#duration.observe(labels, (performance.now() - begun) / 1000);
-      const size = Number(response.getHeader?.('content-length'));
-      if (size >= 0) this.#sizes.observe(withoutDryRun(labels), size);
+      this.#count(sort, response, (performance.now() - begun) / 1000);
     });
     return true;
   }
@@ -122,6 +128,39 @@ export class Traffic {
     const waiting = this.#onIdle;
     this.#onIdle = [];
     for (const resolve of waiting) resolve();
+  }
+
+  #count(sort: Sort, response: Passing['response'], seconds: number): void {
+    const { labels, totals } = sort;
+    let total = totals.get(response.statusCode);
+    if (total === undefined) {
+      total = this.#total.of({ code: String(response.statusCode), ...labels });
+      totals.set(response.statusCode, total);
+    }
+    total.value++;
+    sort.duration ??= this.#duration.of(labels);
+    this.#duration.observeIn(sort.duration, seconds);
+    const size = Number(response.getHeader?.('content-length'));
+    if (!(size >= 0)) return;
+    sort.size ??= this.#sizes.of(withoutDryRun(labels));
+    this.#sizes.observeIn(sort.size, size);
+  }
+
+  /** Labels are put together once for all requests that are alike: with each it would be most of the work here. */
+  #sortOf(exchange: Passing, known: boolean): Sort {
+    const { info, request, query } = exchange;
+    const { group, version, resource, subresource, namespace, name } = info;
+    const apply = isApply(request.headers['content-type']);
+    const dryRun = query.size > 0 && query.has('dryRun');
+    const shape = `${known}${apply}${dryRun}${namespace === ''}${name === ''}`;
+    const about = info.isResource && known ? `${group}/${version}/${resource}/${subresource}` : firstPart(info.path);
+    const key = `${shape}/${request.method}/${info.verb}/${about}`;
+    let sort = this.#sorts.get(key);
+    if (sort === undefined) {
+      sort = { labels: labelsOf(exchange, known), totals: new Map(), duration: undefined, size: undefined };
+      this.#sorts.set(key, sort);
+    }
+    return sort;
   }
 
   /** How long a watch goes on says nothing: it is counted while it does. */
@@ -193,17 +232,24 @@ function resourceOf(prefix: string): string {
 }
 
 /** The verb as upstream's metrics name it; clients cannot make up new ones. */
-function verbOf({ verb, subresource }: RequestInfo, method: string, contentType: string): string {
+function verbOf({ verb, subresource }: RequestInfo, method: string, contentType: string | undefined): string {
   if (verb === 'list' || verb === 'watch' || verb === 'deletecollection') return verb.toUpperCase();
   if (CONNECTS.has(subresource)) return 'CONNECT';
-  if (contentType.startsWith('application/apply-patch')) return 'APPLY';
+  if (isApply(contentType)) return 'APPLY';
   return METHODS.has(method) ? method : 'other';
+}
+
+const isApply = (contentType: string | undefined): boolean =>
+  contentType?.startsWith('application/apply-patch') === true;
+
+/** `/healthz` of `/healthz/ping`; empty for paths that are not told apart. */
+function firstPart(path: string): string {
+  const first = path.split('/', 2)[1] ?? '';
+  return PATHS.has(first) ? `/${first}` : '';
 }
 
 function labelsOf({ info, request, query }: Passing, known: boolean): MetricLabels {
   const isResource = info.isResource && known;
-  const first = info.path.split('/')[1] ?? '';
-  const path = PATHS.has(first) ? `/${first}` : '';
   const scope = info.name !== '' ? 'resource' : info.namespace !== '' ? 'namespace' : 'cluster';
   return {
     component: 'apiserver',
@@ -211,8 +257,8 @@ function labelsOf({ info, request, query }: Passing, known: boolean): MetricLabe
     group: isResource ? info.group : '',
     resource: isResource ? info.resource : '',
     scope: isResource ? scope : '',
-    subresource: isResource ? info.subresource : path,
-    verb: verbOf(info, request.method ?? 'GET', String(request.headers['content-type'] ?? '')),
+    subresource: isResource ? info.subresource : firstPart(info.path),
+    verb: verbOf(info, request.method ?? 'GET', request.headers['content-type']),
     version: isResource ? info.version : '',
   };
 }

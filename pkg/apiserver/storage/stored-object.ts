@@ -61,6 +61,12 @@ export class StoredObject<T extends KubeObject = KubeObject> {
 /** The bytes to store: kind and apiVersion first, then metadata (never empty) without its resourceVersion. */
 export function encodeForStorage(object: KubeObject): Buffer {
   const { kind, apiVersion, metadata, ...rest } = object;
-  const { resourceVersion: _, ...meta } = metadata;
-  return Buffer.from(JSON.stringify({ kind, apiVersion, metadata: meta, ...rest }), 'utf8');
+  return Buffer.from(JSON.stringify({ kind, apiVersion, metadata: unversioned(metadata), ...rest }), 'utf8');
+}
+
+/** New objects have no version yet, and are not copied just to make sure. */
+function unversioned(metadata: KubeObject['metadata']): object {
+  if (!Object.hasOwn(metadata, 'resourceVersion')) return metadata;
+  const { resourceVersion: _, ...rest } = metadata;
+  return rest;
 }
