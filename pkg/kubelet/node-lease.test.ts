@@ -26,7 +26,7 @@ test('a node that is not heard of tells so once, and when it is heard of again',
 
   await client.delete(nodes, 'n');
   await client.delete(leases, 'n', { namespace: 'kube-node-lease' });
-  await pass(15);
+  await pass(10);
   assert.deepEqual(lines, []);
   await pass(30);
   assert.equal(lines.length, 1);
