@@ -64,13 +64,36 @@ export type EvictionMode = 'evict' | 'hold' | 'stop';
 /** Up to this many nodes a partial disruption stops evictions altogether. */
 const SMALL_CLUSTER = 50;
 
-export function evictionMode(node: Node, all: readonly Node[]): EvictionMode {
+/** Upstream's --node-eviction-rate and --secondary-node-eviction-rate: nodes of a zone per second. */
+const EVICTION_RATE = 0.1;
+const DISRUPTED_EVICTION_RATE = 0.01;
+
+export interface EvictionPlan {
+  readonly mode: EvictionMode;
+  readonly zone: string;
+  /** How many nodes of the zone may be emptied. */
+  readonly perSecond: number;
+}
+
+/** What the state of all nodes means for one that is not ready. */
+export function planEviction(node: Node, all: readonly Node[]): EvictionPlan {
   const zoneOf = ({ metadata: { labels } }: Node): string =>
     `${labels?.['topology.kubernetes.io/region'] ?? ''}:${labels?.['topology.kubernetes.io/zone'] ?? ''}`;
+  const zone = zoneOf(node);
   const zones = Map.groupBy(all, zoneOf);
-  if ([...zones.values()].every((members) => zoneState(members) === 'full')) return 'stop';
-  const members = zones.get(zoneOf(node)) ?? [];
-  return zoneState(members) === 'partial' && members.length <= SMALL_CLUSTER ? 'hold' : 'evict';
+  if ([...zones.values()].every((members) => zoneState(members) === 'full')) {
+    return { mode: 'stop', zone, perSecond: 0 };
+  }
+  const members = zones.get(zone) ?? [];
+  if (zoneState(members) !== 'partial') return { mode: 'evict', zone, perSecond: EVICTION_RATE };
+  return members.length <= SMALL_CLUSTER
+    ? { mode: 'hold', zone, perSecond: 0 }
+    : { mode: 'evict', zone, perSecond: DISRUPTED_EVICTION_RATE };
+}
+
+/** Whether the node's Pods are to go by now: it has the taint for that, whichever of the two. */
+export function isEvicting(node: Node): boolean {
+  return (node.spec.taints ?? []).some(({ key, effect }) => effect === 'NoExecute' && MANAGED_NO_EXECUTE.has(key));
 }
 
 /** The node's taints as its conditions call for them; undefined when they are so already. `now` is a formatted time. */
@@ -84,8 +107,7 @@ export function plannedTaints(node: Node, mode: EvictionMode, now: string): Tain
   const ready = readyStatus(node);
   const evicting = ready === 'False' ? NOT_READY : ready === 'Unknown' ? UNREACHABLE : undefined;
   if (evicting !== undefined && mode !== 'stop') {
-    const tainted = old.some(({ key, effect }) => effect === 'NoExecute' && MANAGED_NO_EXECUTE.has(key));
-    if (mode === 'evict' || tainted) wanted.push({ key: evicting, effect: 'NoExecute' });
+    if (mode === 'evict' || isEvicting(node)) wanted.push({ key: evicting, effect: 'NoExecute' });
   }
   const isWanted = (taint: Taint): boolean =>
     wanted.some(({ key, effect }) => key === taint.key && effect === taint.effect);

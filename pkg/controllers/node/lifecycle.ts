@@ -9,7 +9,8 @@ import { formatTime, parseTime } from '../../apimachinery/time.ts';
 import type { Component } from '../../base/component.ts';
 import { type ControllerContext, createController, watch } from '../controller.ts';
 import { isPodReady } from '../pod-state.ts';
-import { evictionMode, plannedTaints, readyStatus, silentConditions } from './health.ts';
+import { EvictionPace } from './eviction-pace.ts';
+import { isEvicting, planEviction, plannedTaints, readyStatus, silentConditions } from './health.ts';
 
 const WORKERS = 4;
 const LEASE_NAMESPACE = 'kube-node-lease';
@@ -41,6 +42,7 @@ export function createNodeLifecycleController(
   const podInformer = client.informer(pods);
   const leaseInformer = client.informer(leases, { namespace: LEASE_NAMESPACE });
   const health = new Map<string, Health>();
+  const pace = new EvictionPace();
 
   function healthOf(name: string): Health {
     let known = health.get(name);
@@ -74,12 +76,7 @@ export function createNodeLifecycleController(
       const status = { ...node.status, conditions: silentConditions(node, formatTime(clock.now())) };
       node = await client.update(nodes, { ...node, status }, { subresource: 'status' });
     }
-    const mode = evictionMode(
-      node,
-      nodeInformer.list().map((other) => (other.metadata.name === name && node !== undefined ? node : other)),
-    );
-    const taints = plannedTaints(node, mode, formatTime(clock.now()));
-    if (taints !== undefined) node = await client.update(nodes, { ...node, spec: { ...node.spec, taints } });
+    const waiting = await applyTaints(node);
     const ready = readyStatus(node);
     // A kubelet that reports itself not ready goes on reporting its Pods: only the change is passed on to them.
     if (ready === 'Unknown' || (ready !== 'True' && known.ready === 'True')) await markPodsNotReady(name);
@@ -87,7 +84,23 @@ export function createNodeLifecycleController(
       recorder.event(referenceTo(nodes, node), 'Normal', 'NodeNotReady', `Node ${name} status is now: NodeNotReady`);
     }
     known.ready = ready;
-    return left > 0 ? left + 1 : undefined;
+    const next = Math.min(
+      left > 0 ? left + 1 : Number.POSITIVE_INFINITY,
+      waiting > 0 ? waiting : Number.POSITIVE_INFINITY,
+    );
+    return Number.isFinite(next) ? next : undefined;
+  }
+
+  /** Brings the node's taints in line; resolves to the milliseconds after which it may be emptied, 0 where none are to pass. */
+  async function applyTaints(node: Node): Promise<number> {
+    const all = nodeInformer.list().map((other) => (other.metadata.name === node.metadata.name ? node : other));
+    const { mode, zone, perSecond } = planEviction(node, all);
+    const now = clock.now();
+    const isNew = mode === 'evict' && readyStatus(node) !== 'True' && !isEvicting(node);
+    const waiting = isNew ? pace.take(zone, node.metadata.name, perSecond, now) : 0;
+    const taints = plannedTaints(node, waiting > 0 ? 'hold' : mode, formatTime(now));
+    if (taints !== undefined) await client.update(nodes, { ...node, spec: { ...node.spec, taints } });
+    return waiting;
   }
 
   /** Milliseconds of silence the kubelet still has; 0 when it has had them all. */

@@ -7,7 +7,8 @@ import { formatMicroTime, formatTime } from '../../apimachinery/time.ts';
 import { createPodGarbageCollector, terminatedBeyond } from '../pod-gc.ts';
 import { createWorld, type World } from '../testing/harness.ts';
 import { CIDRAllocator } from './cidr-allocator.ts';
-import { evictionMode, plannedTaints } from './health.ts';
+import { EvictionPace } from './eviction-pace.ts';
+import { planEviction, plannedTaints } from './health.ts';
 import { createNodeIpamController } from './ipam.ts';
 import { createNodeLifecycleController } from './lifecycle.ts';
 import { createTaintEvictionController, tolerationSeconds } from './taint-eviction.ts';
@@ -46,12 +47,25 @@ test('taints follow the conditions', () => {
 test('who is emptied depends on how the others are', () => {
   const of = (...statuses: string[]) => {
     const all = statuses.map((status, index) => withReady(`n${index}`, status));
-    return evictionMode(all[0] as Node, all);
+    return planEviction(all[0] as Node, all).mode;
   };
   assert.equal(of('Unknown'), 'stop', 'nothing is ready: it is not the nodes');
   assert.equal(of('Unknown', 'True'), 'evict');
   assert.equal(of('Unknown', 'Unknown', 'True'), 'evict');
   assert.equal(of('Unknown', 'Unknown', 'Unknown', 'True'), 'hold');
+  const many = Array.from({ length: 60 }, (_, index) => withReady(`n${index}`, index < 40 ? 'Unknown' : 'True'));
+  assert.deepEqual(planEviction(many[0] as Node, many), { mode: 'evict', zone: ':', perSecond: 0.01 });
+});
+
+test('a zone is emptied one node after the other', () => {
+  const pace = new EvictionPace();
+  assert.equal(pace.take('a', 'n1', 0.1, 1000), 0);
+  assert.equal(pace.take('a', 'n1', 0.1, 1100), 0, 'the write may have failed');
+  assert.equal(pace.take('a', 'n2', 0.1, 1500), 9600);
+  assert.equal(pace.take('b', 'n3', 0.1, 1500), 0, 'zones do not wait for each other');
+  assert.equal(pace.take('a', 'n2', 0.01, 11_100), 90_000);
+  assert.equal(pace.take('a', 'n2', 0.1, 11_100), 0);
+  assert.equal(pace.take('a', 'n4', 0.1, -1e9), 0, 'a clock that was set back holds nothing up');
 });
 
 test('how long taints are borne', () => {
@@ -175,6 +189,24 @@ test('the only node silent: nothing is evicted; back again: taints go', async ()
   await world.client.update(nodes, { ...node, status: { conditions } } as Input<Node>, { subresource: 'status' });
   await world.settle();
   assert.deepEqual(await taints(), []);
+});
+
+test('of two nodes that are silent at once one is emptied ten seconds after the other', async () => {
+  await world.run(createNodeLifecycleController(world));
+  for (const name of ['one', 'two', 'well']) await reportNode(name);
+  const emptied = async (): Promise<number> => {
+    const found = await Promise.all(['one', 'two'].map((name) => world.client.get(nodes, name)));
+    return found.filter(({ spec }) => spec.taints?.some(({ effect }) => effect === 'NoExecute')).length;
+  };
+  const seen: number[] = [];
+  for (let seconds = 0; seconds < 80; seconds += 2) {
+    if (seconds % 10 === 0) await renew('well');
+    await world.clock.advance(2000);
+    seen.push(await emptied());
+  }
+  const first = seen.indexOf(1);
+  assert.ok(first > 20 && first < 30, `after the grace period: ${seen}`);
+  assert.equal(seen.indexOf(2) - first, 5, `ten seconds later: ${seen}`);
 });
 
 test('Pods of a vanished node go after the quarantine; ended ones beyond the threshold at once', async () => {
