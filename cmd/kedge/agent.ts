@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { runAgent } from '../../pkg/agent/run-agent.ts';
 import { OperatorError } from '../../pkg/base/component.ts';
 import { agentConfig } from './agent-config.ts';
 import { addFlags, SETTINGS_HELP } from './command-line.ts';
@@ -17,6 +16,8 @@ export function addAgentCommand(program: Command): void {
   command.action(async () => {
     const [extra] = command.args;
     if (extra !== undefined) throw new OperatorError(`unexpected argument "${extra}": kedge agent takes only flags`);
-    await runAgent(agentConfig(collectSettings(AGENT_FLAGS, { commandLine: given, env: process.env })));
+    const config = agentConfig(collectSettings(AGENT_FLAGS, { commandLine: given, env: process.env }));
+    const { runAgent } = await import('../../pkg/agent/run-agent.ts');
+    await runAgent(config);
   });
 }

@@ -1,7 +1,5 @@
 import type { Command } from 'commander';
 import { OperatorError } from '../../pkg/base/component.ts';
-import { preflight } from '../../pkg/server/preflight.ts';
-import { runServer } from '../../pkg/server/server.ts';
 import { addFlags, SETTINGS_HELP } from './command-line.ts';
 import { SERVER_FLAGS } from './flags.ts';
 import { serverConfig } from './server-config.ts';
@@ -19,7 +17,8 @@ export function addServerCommand(program: Command): void {
     const [extra] = command.args;
     if (extra !== undefined) throw new OperatorError(`unexpected argument "${extra}": kedge server takes only flags`);
     const config = serverConfig(collectSettings(SERVER_FLAGS, { commandLine: given, env: process.env }));
-    await preflight(config);
+    // Other commands have no use for a server in their memory.
+    const { runServer } = await import('../../pkg/server/server.ts');
     await runServer(config);
   });
 }

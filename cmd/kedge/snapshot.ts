@@ -9,9 +9,7 @@ import { OperatorError } from '../../pkg/base/component.ts';
 import { errorText } from '../../pkg/base/log.ts';
 import { pathsFor } from '../../pkg/base/paths.ts';
 import { detectNodeAddress } from '../../pkg/host/node-address.ts';
-import { restoreSnapshot } from '../../pkg/server/snapshot/restore.ts';
-import { listSnapshots } from '../../pkg/server/snapshot/snapshot-file.ts';
-import { SNAPSHOTS_PATH } from '../../pkg/server/snapshot/snapshot-routes.ts';
+import { listSnapshots, SNAPSHOTS_PATH } from '../../pkg/server/snapshot/snapshot-file.ts';
 import { addFlags } from './command-line.ts';
 import { configuredDataDir, MACHINE_FLAGS, machineSetting, needRoot, say, terminalLogger } from './machine-settings.ts';
 
@@ -124,6 +122,8 @@ async function restore(file: string, dataDir: string): Promise<void> {
   const paths = pathsFor(dataDir);
   const found = await listSnapshots(paths.snapshots);
   const path = found.find(({ name }) => name === file)?.path ?? file;
+  // With the engines of both stores, which no other command here needs.
+  const { restoreSnapshot } = await import('../../pkg/server/snapshot/restore.ts');
   const kept = await holdProcess(() =>
     restoreSnapshot(path, {
       paths,

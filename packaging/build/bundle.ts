@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { ROOT } from '../dev/lib/project.ts';
@@ -30,6 +31,13 @@ async function makeBundle(bundle: Bundle): Promise<void> {
     logOverride: { 'empty-import-meta': 'silent' },
     logLevel: 'warning',
   });
+  checkLetters(bundle.output);
+}
+
+/** One letter beyond Latin-1 makes V8 hold the whole text in two bytes per letter: some megabytes in every process. */
+function checkLetters(file: string): void {
+  const [found] = /.{0,40}[\u{100}-\u{10ffff}].{0,20}/u.exec(readFileSync(file, 'utf8')) ?? [];
+  if (found !== undefined) throw new Error(`${file}: write letters beyond Latin-1 as escapes: ${found}`);
 }
 
 /** The program itself. */

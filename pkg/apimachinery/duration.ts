@@ -14,10 +14,10 @@ const UNITS: ReadonlyMap<string, number> = new Map([
 /** Milliseconds of a duration such as `90s`, `-1.5h` or `1m30s`; undefined for other text. */
 export function parseDuration(text: string): number | undefined {
   if (text === '0') return 0;
-  const match = /^([+-]?)((?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)$/.exec(text);
+  const match = /^([+-]?)((?:(?:\d+\.?\d*|\.\d+)(?:ns|us|\u00b5s|\u03bcs|ms|s|m|h))+)$/.exec(text);
   if (match === null) return undefined;
   let ms = 0;
-  for (const [, number, unit] of (match[2] ?? '').matchAll(/(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g)) {
+  for (const [, number, unit] of (match[2] ?? '').matchAll(/(\d+\.?\d*|\.\d+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h)/g)) {
     ms += Number(number) * (UNITS.get(unit ?? '') ?? 0);
   }
   return match[1] === '-' ? -ms : ms;

@@ -26,6 +26,9 @@ export interface Snapshot {
   readonly kvs: readonly Pick<KeyValue, 'key' | 'value'>[];
 }
 
+/** Where servers make snapshots when asked, below the API server's port. */
+export const SNAPSHOTS_PATH = '/v1-kedge/snapshots';
+
 const PAGE = 500;
 const HASH_BYTES = 32;
 const SUFFIX = '.kedge-snapshot';

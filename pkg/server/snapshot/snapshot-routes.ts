@@ -6,9 +6,7 @@ import type { Logger } from '../../base/log.ts';
 import type { Paths } from '../../base/paths.ts';
 import type { Datastore } from '../../datastore/datastore.ts';
 import { clusterId } from './cluster-id.ts';
-import { snapshotPath, writeSnapshot } from './snapshot-file.ts';
-
-export const SNAPSHOTS_PATH = '/v1-kedge/snapshots';
+import { SNAPSHOTS_PATH, snapshotPath, writeSnapshot } from './snapshot-file.ts';
 
 export interface SnapshotRouteOptions {
   readonly paths: Paths;
