@@ -75,13 +75,13 @@ async function timeToReady(host: Host, args: readonly string[]): Promise<number>
 async function idleFigures(hosts: readonly Host[]): Promise<Figure[]> {
   await delay(SETTLE_MS);
   const pids = hosts.map((host) => host.kedge.pid);
-  const before = pids.map(processorTimeOf);
+  const before = pids.map((pid) => processorTimeOf(pid));
   const watched = IDLE_MS - SETTLE_MS;
   await delay(watched);
   const [ofServer = Number.NaN, ...ofAgents] = pids.map(
     (pid, index) => ((processorTimeOf(pid) - (before[index] ?? Number.NaN)) / watched) * 100,
   );
-  const [server, ...agents] = pids.map(memoryOf);
+  const [server, ...agents] = pids.map((pid) => memoryOf(pid));
   const most = (key: 'rss' | 'anonymous'): string => megabytes(Math.max(...agents.map((agent) => agent[key])));
   return [
     { what: 'kedge agent, idle for 2 minutes: RSS, the bigger of two', measured: most('rss'), target: '≤ 100 MB' },

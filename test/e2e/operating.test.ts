@@ -128,7 +128,7 @@ describe('operating', () => {
           'type=Warning',
         ]);
         return (
-          /addon\/bad .*yaml: line 1/i.test(events) && /addon\/unknown .*no matches for kind "Thing"/i.test(events)
+          /addon\/bad .*yaml: /i.test(events) && /addon\/unknown .*no matches for kind "Thing"/i.test(events)
         );
       };
       await until('events tell', told);

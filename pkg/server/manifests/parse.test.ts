@@ -25,7 +25,7 @@ items:
 
 test('what is no manifest is refused', () => {
   const cases: readonly [text: string, message: RegExp][] = [
-    ['a: [b', /^yaml: line 1/],
+    ['a: [b', /^yaml: did not find expected/],
     ['kind: Pod\nmetadata: {name: a}', /no apiVersion/],
     ['apiVersion: v1\nmetadata: {name: a}', /v1 has no kind/],
     ['apiVersion: v1\nkind: Pod\nmetadata: {generateName: a}', /kind Pod has no metadata.name/],
