@@ -127,9 +127,7 @@ describe('operating', () => {
           '--field-selector',
           'type=Warning',
         ]);
-        return (
-          /addon\/bad .*yaml: /i.test(events) && /addon\/unknown .*no matches for kind "Thing"/i.test(events)
-        );
+        return /addon\/bad .*yaml: /i.test(events) && /addon\/unknown .*no matches for kind "Thing"/i.test(events);
       };
       await until('events tell', told);
       assert.match(kedge().log, /not applied" file=refused\.yaml error=".*Not_A_Name/);
