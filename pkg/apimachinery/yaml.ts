@@ -3,12 +3,20 @@
  * timestamps and base-60 numbers, and keys that are always strings.
  */
 import { isUtf8 } from 'node:buffer';
-import { type Document, isAlias, isMap, isScalar, parseAllDocuments, stringify, type Tags, visit } from 'yaml';
+import { type Document, isAlias, isMap, isScalar, Lexer, parseAllDocuments, stringify, type Tags, visit } from 'yaml';
 import type { Json } from '../api/schema.ts';
 import { assertDepth, parseJson, TOO_DEEP } from './json-text.ts';
 
 /** How often a document may refer to anchors in all, nested references multiplied: the guard against alias bombs. */
 const MAX_ALIASES = 100;
+
+/** Texts above this size are looked at before they are parsed. */
+const LARGE_LENGTH = 64 * 1024;
+/**
+ * How many pieces (keys, values, punctuation, line breaks) a text may consist of: several times what the largest
+ * definitions have. The parser needs a kilobyte and microseconds for each; 3 MB of commas would hold everybody up.
+ */
+const MOST_PIECES = 500_000;
 
 const DROPPED_TAGS = new Set(
   ['timestamp', 'binary', 'omap', 'set', 'pairs'].map((name) => `tag:yaml.org,2002:${name}`),
@@ -29,6 +37,7 @@ export interface ParsedYaml {
 
 /** The documents of a text, empty ones left out. Throws an Error `yaml: line N: …` when the text is malformed. */
 export function parseYamlDocuments(text: string): ParsedYaml[] {
+  if (text.length > LARGE_LENGTH) refuseManyPieces(text);
   const documents = parseAllDocuments(text, {
     version: '1.1',
     customTags: withoutOddities,
@@ -40,6 +49,14 @@ export function parseYamlDocuments(text: string): ParsedYaml[] {
   // For a text without any document the library returns a marker instead of a list.
   if (!Array.isArray(documents)) return [];
   return documents.map(readDocument).filter(({ value }) => value !== null);
+}
+
+function refuseManyPieces(text: string): void {
+  let pieces = 0;
+  for (const _ of new Lexer().lex(text)) {
+    pieces++;
+    if (pieces > MOST_PIECES) throw new Error(`yaml: document has more than ${MOST_PIECES} tokens`);
+  }
 }
 
 /** The one document of a request's body. Throws as parseYaml, and when the bytes are no UTF-8. */

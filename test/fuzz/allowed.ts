@@ -9,6 +9,7 @@ const ALLOWED: readonly {
   // Recorded: test/golden, watch.json and patch.json.
   { status: 500, answer: /resourceVersion: Invalid value: / },
   { status: 500, answer: /unknown patch type: / },
+  { status: 500, answer: /does not contain declared merge key: / },
   { status: 500, answer: /merging lists cannot yet be specified in the patch/ },
   // The errors of upstream's validation of a Binding are no Status.
   { status: 500, request: /\/binding/, answer: /target\.(kind|name): / },

@@ -74,6 +74,12 @@ describe('bodies made to do harm', () => {
       400,
       'application/yaml',
     );
+    const size = 3 * 2 ** 20 - 1000;
+    for (const piece of ['a,', '[', '*a,'])
+      await refused(`[${piece.repeat(size / piece.length)}`, 400, 'application/yaml');
+    for (const piece of ['a: b\n', '- -\n', '\n', '---\n', '#\n']) {
+      await refused(piece.repeat(size / piece.length), 400, 'application/yaml');
+    }
     const merges = ['a: &a {x: y}', ...levels.map((to, at) => `${to}: &${to} {<<: *${'abcdefghijk'[at]}}`)].join('\n');
     await refused(merges, 400, 'application/yaml');
     await refused(bomb('[', ']'), 400, 'application/apply-patch+yaml', `${CONFIG_MAPS}/bad?fieldManager=x`);
@@ -234,7 +240,7 @@ describe('bodies made to do harm', () => {
     const many = `{${HEAD},"data":{${Array.from({ length: 150_000 }, (_, at) => `"k${at}":""`).join(',')}}}`;
     // More than the datastore takes.
     await refused(many, 413);
-    await refused('a: b\n'.repeat(100_000), 422, 'application/yaml');
+    await refused('a: b\n'.repeat(20_000), 422, 'application/yaml');
     await refused(
       `{${HEAD},"metadata":{"name":"bad","labels":{${'"a":"b",'.repeat(300_000)}"a":"b"}}}`,
       400,
