@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 
 export interface UntilOptions {
-  /** Longest wait, ms; 30 s unless given. */
+  /** Longest wait, ms; 90 s unless given. */
   readonly timeoutMs?: number;
   /** Between two looks, ms; 200 unless given. */
   readonly intervalMs?: number;
@@ -17,7 +17,7 @@ export async function until<T>(
   look: () => T | Promise<T>,
   options: UntilOptions = {},
 ): Promise<Exclude<T, undefined | false>> {
-  const timeoutMs = options.timeoutMs ?? 30_000;
+  const timeoutMs = options.timeoutMs ?? 90_000;
   const limit = Date.now() + timeoutMs;
   for (;;) {
     let last: unknown;
