@@ -10,7 +10,7 @@ import { ROOT } from '../../packaging/dev/lib/project.ts';
 import type { LeafSpec } from '../../pkg/pki/certificate-plan.ts';
 import { issueCertificate } from '../../pkg/pki/issue.ts';
 
-const START_TIMEOUT_MS = 60_000;
+const START_TIMEOUT_MS = 180_000;
 
 export interface ApiServerParts {
   readonly controllers?: boolean;
