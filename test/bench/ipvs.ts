@@ -29,7 +29,7 @@ export const benchmark: Benchmark = {
       kernel,
       modules: IPVS_MODULES,
       argv: [process.execPath, child, String(SERVICES), String(CHANGES)],
-      timeoutMs: 300_000,
+      timeoutMs: 900_000,
     });
     if (exitCode !== 0) throw new Error(`the guest failed: ${output}`);
     const { direct, service, programming, processorTime } = JSON.parse(
