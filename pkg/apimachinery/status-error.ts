@@ -189,11 +189,11 @@ export const statusErrors = {
     failure(422, 'Invalid', 'the server rejected our request due to an error in our request', {}),
 
   /** The resource exists but does not have this verb. */
-  methodNotSupported: (resource: GroupResource, action: string): StatusError =>
+  methodNotSupported: (resource: GroupResource, action: string, message?: string): StatusError =>
     failure(
       405,
       'MethodNotAllowed',
-      `${action} is not supported on resources of kind ${goQuote(groupResourceText(resource))}`,
+      message ?? `${action} is not supported on resources of kind ${goQuote(groupResourceText(resource))}`,
       resourceDetails(resource, ''),
     ),
 

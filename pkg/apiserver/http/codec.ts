@@ -136,6 +136,13 @@ export function decodeDeleteOptions(exchange: Exchange, body: Buffer): JsonObjec
   if (!isJsonObject(parsed)) {
     throw statusErrors.badRequest("couldn't get version/kind; json parse error: DeleteOptions must be an object");
   }
+  const { kind, apiVersion } = parsed;
+  if (kind !== undefined && kind !== '' && kind !== 'DeleteOptions') {
+    const version = typeof apiVersion === 'string' && apiVersion !== '' ? apiVersion : 'v1';
+    throw statusErrors.badRequest(
+      `no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(version)} in scheme "k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:28"`,
+    );
+  }
   try {
     return decodeAlong(parsed, DELETE_OPTIONS).value;
   } catch (error) {
@@ -159,30 +166,43 @@ function checkKind(document: JsonObject, descriptor: Descriptor): void {
     checkCustomKind(document, descriptor);
     return;
   }
+  const problem = foreignKind(document, type);
+  if (problem === undefined) return;
+  const givenVersion = typeof apiVersion === 'string' && apiVersion !== '' ? apiVersion : apiVersionOf(type);
+  if (problem === WRONG_VERSION) throw wrongVersion(givenVersion, type);
+  const givenKind = typeof kind === 'string' && kind !== '' ? kind : type.kind;
+  throw statusErrors.badRequest(
+    `${givenKind} in version ${JSON.stringify(givenVersion.split('/').at(-1))} cannot be handled as a ${type.kind}: ${problem}`,
+  );
+}
+
+/** What is wrong with a document of another version of the kind. */
+export const WRONG_VERSION = 'another version';
+
+/**
+ * Why a document that says it is of another kind cannot be taken for one of the kind `type`: in upstream's words, or
+ * WRONG_VERSION for another version of it. Undefined when it is of that kind, or does not say.
+ */
+export function foreignKind(document: JsonObject, type: Descriptor['type']): string | undefined {
+  const { kind, apiVersion } = document;
   const givenKind = typeof kind === 'string' && kind !== '' ? kind : type.kind;
   const givenVersion = typeof apiVersion === 'string' && apiVersion !== '' ? apiVersion : apiVersionOf(type);
-  if (givenKind === type.kind && givenVersion === apiVersionOf(type)) return;
-  const cannot = (message: string): Error =>
-    statusErrors.badRequest(
-      `${givenKind} in version ${JSON.stringify(givenVersion.split('/').at(-1))} cannot be handled as a ${type.kind}: ${message}`,
-    );
+  if (givenKind === type.kind && givenVersion === apiVersionOf(type)) return undefined;
   const schema = builtInSchema(givenVersion, givenKind);
   if (schema === undefined) {
-    throw cannot(
-      `no kind ${JSON.stringify(givenKind)} is registered for version ${JSON.stringify(givenVersion)} in scheme "pkg/api/legacyscheme/scheme.go:30"`,
-    );
+    return `no kind ${JSON.stringify(givenKind)} is registered for version ${JSON.stringify(givenVersion)} in scheme "pkg/api/legacyscheme/scheme.go:30"`;
   }
   // Upstream reads the object as what it says it is, before it sees whether that can be made what is wanted.
   try {
     decodeAlong(document, schema);
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;
-    throw cannot(error.message);
+    return error.message;
   }
   const [version = '', group = ''] = givenVersion.split('/').reverse();
-  if (givenKind === type.kind && group === type.group) throw wrongVersion(givenVersion, type);
+  if (givenKind === type.kind && group === type.group) return WRONG_VERSION;
   const target = `${factsGroup(type.group)}.${type.kind}`;
-  throw cannot(`converting (${version}.${givenKind}) to (${target}): unknown conversion`);
+  return `converting (${version}.${givenKind}) to (${target}): unknown conversion`;
 }
 
 /** Custom resources have to say what they are, and upstream judges what they say like any other field. */

@@ -480,20 +480,27 @@ async function serveResource(exchange: Exchange, options: RouterOptions): Promis
     sendPlainNotFound(exchange);
     return;
   }
-  if (descriptor === undefined || !scopeFits(descriptor, info)) throw statusErrors.pathNotFound();
+  if (descriptor === undefined) throw statusErrors.pathNotFound();
+  if (!scopeFits(descriptor, info)) {
+    if (descriptor.custom) {
+      sendPlainNotFound(exchange);
+      return;
+    }
+    throw isReadAcross(descriptor, info) ? statusErrors.methodNotAllowed() : statusErrors.pathNotFound();
+  }
   if (descriptor.custom) warnOfDeprecation(exchange, descriptor);
   if (info.subresource !== '') {
     await serveSubresource(exchange, descriptor, options);
     return;
   }
-  if (exchange.request.method === 'HEAD') throw statusErrors.methodNotAllowed();
+  if (exchange.request.method === 'HEAD' && !descriptor.custom) throw statusErrors.methodNotAllowed();
   const onObject =
     info.verb === 'list' || info.verb === 'watch' ? info.watchPrefix && info.name !== '' : info.name !== '';
   if (descriptor.virtual !== undefined && info.verb === 'create' && !onObject) {
     await handleAction(exchange, descriptor, core);
     return;
   }
-  if (!(descriptor.verbs as readonly string[]).includes(info.verb)) throw statusErrors.methodNotAllowed();
+  if (!(descriptor.verbs as readonly string[]).includes(info.verb)) throw verbRefused(descriptor, info);
   if (!descriptor.custom) warnOfDeprecation(exchange, descriptor);
   switch (info.verb) {
     case 'get':
@@ -503,12 +510,14 @@ async function serveResource(exchange: Exchange, options: RouterOptions): Promis
     case 'watch':
       return handleWatch(exchange, descriptor, core, log);
     case 'create':
-      if (onObject) throw statusErrors.methodNotAllowed();
+      if (onObject) throw verbRefused(descriptor, info);
       return handleCreate(exchange, descriptor, core.operations);
     case 'deletecollection':
       return handleDeleteCollection(exchange, descriptor, core.operations);
   }
-  if (!onObject) throw statusErrors.methodNotAllowed();
+  if (!onObject) {
+    throw descriptor.custom ? statusErrors.badRequest('name must be provided') : statusErrors.methodNotAllowed();
+  }
   switch (info.verb) {
     case 'update':
       return handleUpdate(exchange, descriptor, core.operations);
@@ -517,9 +526,24 @@ async function serveResource(exchange: Exchange, options: RouterOptions): Promis
     case 'delete':
       return handleDelete(exchange, descriptor, core.operations);
     default:
-      throw statusErrors.methodNotAllowed();
+      throw verbRefused(descriptor, info);
   }
 }
+
+/** Custom resources are refused in words of their own. */
+function verbRefused({ custom, type, verbs }: Descriptor, { verb, subresource }: RequestInfo): StatusError {
+  if (!custom) return statusErrors.methodNotAllowed();
+  const isGoing = verb === 'create' && subresource === '' && !verbs.includes('create');
+  return statusErrors.methodNotSupported(
+    type,
+    verb,
+    isGoing ? `${verb} not allowed while custom resource definition is terminating` : undefined,
+  );
+}
+
+/** Whether the path is that of a collection across namespaces, of which there is nothing to do but to read. */
+const isReadAcross = ({ type, verbs }: Descriptor, { namespace, name, rest }: RequestInfo): boolean =>
+  type.namespaced && namespace === '' && name === '' && rest.length === 0 && verbs.includes('list');
 
 /** Of built-in kinds upstream warns only where it serves the verb. */
 function warnOfDeprecation({ warnings }: Exchange, { deprecation }: Descriptor): void {
@@ -537,27 +561,24 @@ export function subresourceOf(descriptor: Descriptor, { subresource }: RequestIn
   return Object.hasOwn(descriptor.subresources, subresource) ? descriptor.subresources[subresource] : undefined;
 }
 
-/** Namespaced objects are reached below a namespace only, cluster-scoped ones never; collections also across. */
+/** Namespaced objects are reached below a namespace only, cluster-scoped ones never; collections are read across, too. */
 function scopeFits(descriptor: Descriptor, info: RequestInfo): boolean {
   if (info.rest.length > 0 && subresourceOf(descriptor, info)?.type !== 'connect') return false;
   if (!descriptor.type.namespaced) return info.namespace === '' || descriptor.type.resource === 'namespaces';
   if (info.namespace !== '') return true;
-  const collection = info.verb === 'list' || info.verb === 'watch';
-  const review = descriptor.virtual !== undefined;
-  return (
-    (collection && !(info.watchPrefix && info.name !== '')) ||
-    info.verb === 'deletecollection' ||
-    (info.verb === 'create' && !review)
-  );
+  const isRead = info.verb === 'list' || info.verb === 'watch';
+  return isRead && !(info.watchPrefix && info.name !== '');
 }
 
 async function serveSubresource(exchange: Exchange, descriptor: Descriptor, options: RouterOptions): Promise<void> {
   const { core } = options;
   const { info } = exchange;
   const subresource = subresourceOf(descriptor, info);
-  if (subresource === undefined || info.name === '') throw statusErrors.pathNotFound();
+  if (subresource === undefined || info.name === '') {
+    throw descriptor.custom ? statusErrors.notFound(descriptor.type, info.name) : statusErrors.pathNotFound();
+  }
   if (subresource.type === 'connect') return options.connector.serve(exchange, descriptor);
-  if (!(subresource.verbs as readonly string[]).includes(info.verb)) throw statusErrors.methodNotAllowed();
+  if (!(subresource.verbs as readonly string[]).includes(info.verb)) throw verbRefused(descriptor, info);
   if (subresource.type === 'action') return handleAction(exchange, descriptor, core);
   if (subresource.type === 'scale') {
     if (info.verb === 'get') return handleScaleGet(exchange, descriptor, subresource, core);

@@ -2,11 +2,13 @@ import { schemaOf } from '../../api/facts.ts';
 import type { Binding, Pod } from '../../api/generated/core-v1.ts';
 import { pods } from '../../api/resources.ts';
 import { formatAge } from '../../apimachinery/age.ts';
+import { FieldPath } from '../../apimachinery/field-path.ts';
 import { setCondition } from '../../apimachinery/object-meta.ts';
 import { qosClass } from '../../apimachinery/qos.ts';
 import { statusErrors } from '../../apimachinery/status-error.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { type ActionSubresource, type Column, type ConnectSubresource, describe, statusPart } from '../descriptor.ts';
+import { unchanged } from '../validation/rules.ts';
 import { eviction } from './eviction.ts';
 import { mergeLabelKeys } from './label-keys.ts';
 import { defaultPod } from './pod-defaults.ts';
@@ -18,6 +20,7 @@ import {
   validatePodCreate,
   validatePodUpdate,
 } from './validation/pod.ts';
+import { takeResources, validateResize } from './validation/resize.ts';
 
 const PROXY_VERBS = ['create', 'delete', 'get', 'patch', 'update'] as const;
 const connect = (kind: string, verbs: ConnectSubresource['verbs']): ConnectSubresource => ({
@@ -199,9 +202,14 @@ export const pod = describe<Pod>(pods, {
     status: {
       ...statusPart<Pod>(undefined, ['ownerReferences']),
       take(draft, submitted) {
-        // Fixed at creation, or by the binding: no status writer may change it.
         const kept = draft.status.qosClass;
-        draft.status = { ...submitted.status, ...(kept === undefined ? {} : { qosClass: kept }) };
+        // Kubelets have been known to leave it out.
+        const status =
+          kept === undefined ? submitted.status : { ...submitted.status, qosClass: submitted.status.qosClass || kept };
+        draft.status = status;
+      },
+      *validate({ status }, old) {
+        yield* unchanged(FieldPath.of('status', 'qosClass'), status.qosClass, old.status.qosClass);
       },
     },
     ephemeralcontainers: {
@@ -218,13 +226,8 @@ export const pod = describe<Pod>(pods, {
     resize: {
       type: 'part',
       verbs: ['get', 'patch', 'update'],
-      take: (draft, submitted) => {
-        const resources = new Map((submitted.spec.containers ?? []).map((container) => [container.name, container]));
-        for (const container of draft.spec.containers) {
-          const wanted = resources.get(container.name);
-          if (wanted !== undefined) container.resources = wanted.resources;
-        }
-      },
+      take: takeResources,
+      validate: validateResize,
       keepsMetadata: 'all',
       resets: ['status'],
     },
