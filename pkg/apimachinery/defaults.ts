@@ -1,6 +1,6 @@
 /** The defaults that the API facts (or a CRD's schema) give fields; what a kind computes itself is not in here. */
 import type { Json, JsonObject, Schema } from '../api/schema.ts';
-import { isJsonObject } from './json.ts';
+import { cloneJson, isJsonObject } from './json.ts';
 
 /** Schemas below which there is no default at all; found out once, since most of the API has none. */
 const bare = new WeakSet<Schema>();
@@ -61,7 +61,7 @@ function fillStruct(value: JsonObject, schema: Schema & { kind: 'struct' }): Jso
   for (const field of schema.fields.values()) {
     const present = Object.hasOwn(value, field.name) ? value[field.name] : undefined;
     if (present === null && field.nullable === true) continue;
-    const before = present ?? (field.default === undefined ? undefined : structuredClone(field.default));
+    const before = present ?? (field.default === undefined ? undefined : cloneJson(field.default));
     if (before === undefined) continue;
     const after = fill(before, field.schema);
     if (after !== present) {

@@ -18,3 +18,17 @@ export function setKey(object: JsonObject, key: string, value: Json): void {
 export function getKey(object: JsonObject, key: string): Json | undefined {
   return Object.hasOwn(object, key) ? object[key] : undefined;
 }
+
+/** A copy of a JSON value that shares nothing with it; several times cheaper than structuredClone. */
+export function cloneJson<T>(value: T): T {
+  return cloneValue(value) as T;
+}
+
+function cloneValue(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(cloneValue);
+  const source = value as JsonObject;
+  const copy: JsonObject = {};
+  for (const key of Object.keys(source)) setKey(copy, key, cloneValue(source[key]) as Json);
+  return copy;
+}

@@ -156,6 +156,19 @@ function parseSuffix(text: string): Suffix | undefined {
 
 /** Reads a quantity; throws an Error with upstream's text when it is none. */
 export function parseQuantity(text: string): Quantity {
+  const known = remembered.get(text);
+  if (known !== undefined) return known;
+  const quantity = readQuantity(text);
+  if (remembered.size < REMEMBERED && text.length <= REMEMBERED_LENGTH) remembered.set(text, quantity);
+  return quantity;
+}
+
+/** Objects of a cluster say the same few quantities; more than this many are not remembered. */
+const REMEMBERED = 500;
+const REMEMBERED_LENGTH = 20;
+const remembered = new Map<string, Quantity>();
+
+function readQuantity(text: string): Quantity {
   if (text === '0') return new Quantity(0n, 'decimalSI', text);
   const match = text === '' ? null : SYNTAX.exec(text);
   if (match === null) throw new Error(QUANTITY_FORMAT_ERROR);

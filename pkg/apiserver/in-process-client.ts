@@ -1,5 +1,6 @@
 import type { JsonObject } from '../api/schema.ts';
 import type { Input, KubeObject, ResourceType } from '../api/types.ts';
+import { cloneJson } from '../apimachinery/json.ts';
 import { applyJsonPatch } from '../apimachinery/patch/json-patch.ts';
 import { applyMergePatch } from '../apimachinery/patch/merge-patch.ts';
 import { applyStrategicMergePatch } from '../apimachinery/patch/strategic-merge.ts';
@@ -72,7 +73,7 @@ export class InProcessClient implements Client {
     const input = object as Input<KubeObject>;
     const target = this.#target(type, input.metadata?.namespace);
     return this.#write('create', target, '', object, async () => {
-      const draft = this.#core.typed(target.descriptor, structuredClone(object) as JsonObject);
+      const draft = this.#core.typed(target.descriptor, cloneJson(object) as JsonObject);
       return (await this.#core.operations.create(target, draft, this.#request(options))).object as T;
     });
   }
@@ -82,7 +83,7 @@ export class InProcessClient implements Client {
     const target = this.#target(type, input.metadata?.namespace, options.subresource);
     const name = input.metadata?.name ?? '';
     return this.#write('update', target, name, object, async () => {
-      const change = (): KubeObject => this.#core.typed(target.descriptor, structuredClone(object) as JsonObject);
+      const change = (): KubeObject => this.#core.typed(target.descriptor, cloneJson(object) as JsonObject);
       return (await this.#core.operations.update(target, name, change, this.#request(options))).object as T;
     });
   }

@@ -1,7 +1,7 @@
 /** JSON patches (RFC 6902) with the apiserver's limits and its one answer to a patch that does not apply. */
 import { applyPatch, type Operation, Pointer } from 'rfc6902';
 import type { Json, JsonObject } from '../../api/schema.ts';
-import { isJsonObject } from '../json.ts';
+import { cloneJson, isJsonObject } from '../json.ts';
 import { statusErrors } from '../status-error.ts';
 
 export const MAX_JSON_PATCH_OPERATIONS = 10_000;
@@ -24,7 +24,7 @@ export function applyJsonPatch(object: JsonObject, patch: Json): JsonObject {
       `The allowed maximum operations in a JSON patch is ${MAX_JSON_PATCH_OPERATIONS}, got ${patch.length}`,
     );
   }
-  const result: { root: Json } = { root: structuredClone(object) };
+  const result: { root: Json } = { root: cloneJson(object) };
   let copied = 0;
   for (const operation of patch) {
     if (operation['op'] === 'copy' && typeof operation['from'] === 'string') {

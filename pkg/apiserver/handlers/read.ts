@@ -131,7 +131,8 @@ export function sendList(exchange: Exchange, descriptor: Descriptor, page: Page,
     sendDocument(exchange, listBytes(descriptor, page.items, page.metadata), { mediaType });
     return;
   }
-  const objects = page.items.map((stored) => objectOf(descriptor, stored));
+  const isStored = descriptor.storedAs === undefined;
+  const objects = page.items.map((stored) => (isStored ? stored.peek() : objectOf(descriptor, stored)));
   const { metadata } = page;
   if (as === undefined) {
     const { listKind, type } = descriptor;

@@ -5,7 +5,7 @@ import { append } from '../../apimachinery/append.ts';
 import { DecodeError, strictDecodingText } from '../../apimachinery/decode.ts';
 import { fieldError } from '../../apimachinery/field-error.ts';
 import { goValueText } from '../../apimachinery/go-value.ts';
-import { isJsonObject } from '../../apimachinery/json.ts';
+import { cloneJson, isJsonObject } from '../../apimachinery/json.ts';
 import { applyJsonPatch } from '../../apimachinery/patch/json-patch.ts';
 import { applyMergePatch } from '../../apimachinery/patch/merge-patch.ts';
 import { applyStrategicMergePatch } from '../../apimachinery/patch/strategic-merge.ts';
@@ -120,7 +120,7 @@ export async function handleUpdate(
       // A retry decides anew about the same submission, so it must not see what the last round changed.
       (live) => {
         checkSubmittedUid(object, live, descriptor);
-        return structuredClone(object);
+        return cloneJson(object);
       },
       request,
     );

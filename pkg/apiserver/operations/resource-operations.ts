@@ -6,6 +6,7 @@ import { append } from '../../apimachinery/append.ts';
 import { canonicalize } from '../../apimachinery/canonical.ts';
 import { semanticEqual } from '../../apimachinery/deep-equal.ts';
 import { fieldError, Verbatim } from '../../apimachinery/field-error.ts';
+import { cloneJson } from '../../apimachinery/json.ts';
 import { generateName } from '../../apimachinery/random-name.ts';
 import { statusErrors } from '../../apimachinery/status-error.ts';
 import { formatTime } from '../../apimachinery/time.ts';
@@ -227,12 +228,12 @@ export class ResourceOperations {
     const part = target.subresource === undefined ? undefined : descriptor.subresources[target.subresource];
     let draft = changed;
     if (part?.type === 'part') {
-      draft = structuredClone(live);
+      draft = cloneJson(live);
       part.take(draft, changed, context);
       draft.metadata = { ...changed.metadata };
       keepMetadata(draft, live, part.keepsMetadata ?? []);
     } else if (target.subresource === undefined && descriptor.subresources['status'] !== undefined) {
-      (draft as { status?: unknown }).status = structuredClone((live as { status?: unknown }).status);
+      (draft as { status?: unknown }).status = cloneJson((live as { status?: unknown }).status);
     }
     keepSystemMetadata(draft, live);
     setTypeMeta(descriptor, draft);

@@ -52,6 +52,11 @@ export class StoredObject<T extends KubeObject = KubeObject> {
     return this.#object;
   }
 
+  /** The parsed object for passing use: what a list looks at once is not kept. Never to be changed. */
+  peek(): T {
+    return this.#object ?? this.draft();
+  }
+
   /** A copy of its own, for changing. */
   draft(): T {
     return JSON.parse(this.bytes.toString('utf8')) as T;

@@ -20,6 +20,7 @@ interface Kubeconfig {
   readonly users: readonly { readonly user: Readonly<Record<string, string>> }[];
 }
 
+const JSON_TYPE = 'application/json';
 const HEAD_END = Buffer.from('\r\n\r\n');
 const LINE_END = Buffer.from('\r\n');
 
@@ -81,8 +82,8 @@ export class ApiConnection {
   }
 
   /** Sends a request and reads the whole answer, whatever its code. */
-  async request(method: string, path: string, body = ''): Promise<Answer> {
-    this.#send(method, path, body);
+  async request(method: string, path: string, body = '', accept = JSON_TYPE): Promise<Answer> {
+    this.#send(method, path, body, accept);
     const { code, length, rest } = await this.#readHead();
     assert.ok(length !== undefined, 'the answer tells its length');
     await this.#until(() => this.#size >= length, rest);
@@ -91,7 +92,7 @@ export class ApiConnection {
 
   /** Begins a watch; `onLine` gets each event's JSON document. Resolves when the server has taken it. */
   async watch(path: string, onLine: (line: Buffer) => void): Promise<void> {
-    this.#send('GET', path, '');
+    this.#send('GET', path, '', JSON_TYPE);
     const { code, rest } = await this.#readHead();
     assert.equal(code, 200, `watch of ${path}`);
     let pending = rest;
@@ -108,11 +109,9 @@ export class ApiConnection {
     this.#socket.destroy();
   }
 
-  #send(method: string, path: string, body: string): void {
+  #send(method: string, path: string, body: string, accept: string): void {
     const type = body === '' ? '' : `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n`;
-    this.#socket.write(
-      `${method} ${path} HTTP/1.1\r\nhost: ${this.#host}\r\naccept: application/json\r\n${type}\r\n${body}`,
-    );
+    this.#socket.write(`${method} ${path} HTTP/1.1\r\nhost: ${this.#host}\r\naccept: ${accept}\r\n${type}\r\n${body}`);
   }
 
   async #readHead(): Promise<{ code: number; length: number | undefined; rest: Buffer }> {
