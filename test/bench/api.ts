@@ -20,6 +20,8 @@ const LISTS = [500, 1000, 10_000];
 const WATCHERS = 200;
 const WATCHED_WRITES = 200;
 const PODS = 10_000;
+/** What a burst leaves is given back when it has been quiet for some seconds. */
+const SETTLE_MS = 15_000;
 const PAYLOAD = 'x'.repeat(1800);
 
 /**
@@ -201,7 +203,7 @@ async function watched(access: Access, pid: number, watchers: number): Promise<W
 }
 
 async function measureMemory(kedge: Kedge): Promise<Figure[]> {
-  await delay(5000);
+  await delay(SETTLE_MS);
   const empty = memoryOf(kedge.pid);
   const access = readAccess(kedge.kubeconfig);
   await createNamespaces(access, ['pods']);
@@ -210,12 +212,12 @@ async function measureMemory(kedge: Kedge): Promise<Figure[]> {
   await runLoad(access, { connections: 1, limit: { requests: 1 } }, () => post(accounts, account));
   const load = { connections: 8, limit: { requests: PODS } };
   const result = await runLoad(access, load, (n) => post('/api/v1/namespaces/pods/pods', pod(n)));
-  await delay(10_000);
+  await delay(SETTLE_MS);
   const full = memoryOf(kedge.pid);
   await kedge.stop();
   await kedge.restart();
   await untilServing(kedge, 2);
-  await delay(5000);
+  await delay(SETTLE_MS);
   const again = memoryOf(kedge.pid);
   const told = (memory: { rss: number; anonymous: number }): string =>
     `${megabytes(memory.rss)}, ${megabytes(memory.anonymous)} not file-backed`;
