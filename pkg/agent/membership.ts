@@ -8,6 +8,7 @@ import { errorText, type Logger } from '../base/log.ts';
 import type { Paths } from '../base/paths.ts';
 import { VERSION } from '../base/version.ts';
 import { fetchPinnedCa } from '../bootstrap/ca-pin.ts';
+import { clockDifference } from '../bootstrap/clock-difference.ts';
 import { UnansweredError } from '../bootstrap/connection-failure.ts';
 import { type JoinServer, requestConfig, requestJoin } from '../bootstrap/join-client.ts';
 import { type ClusterConfig, clusterConfigSchema } from '../bootstrap/join-protocol.ts';
@@ -93,7 +94,7 @@ async function resume(options: JoinOptions, kept: Membership, signal: AbortSigna
   const self = { nodeName, nodePassword: await ensureNodePassword(options.paths.nodePassword) };
   for (const one of servers) {
     try {
-      const cluster = await requestConfig({ server: one, ca: kept.serverCA, signal }, credentials, self);
+      const cluster = await requestConfig(whereOf(options, one, kept.serverCA, signal), credentials, self);
       if (cluster === undefined) return undefined;
       const membership = { ...kept, servers, cluster };
       await writeMembership(options.paths, membership);
@@ -113,7 +114,7 @@ async function join(options: JoinOptions, server: string, token: JoinToken, sign
     log.warn('the token has no CA hash: whoever answers at the address of the server is believed', { server });
   }
   const serverCA = await fetchPinnedCa({ server, token, signal });
-  const { cluster, joining } = await showToken(options, { server, ca: serverCA, signal }, token);
+  const { cluster, joining } = await showToken(options, whereOf(options, server, serverCA, signal), token);
   const certificates = certificatesOf(options, serverCA, cluster);
   try {
     await certificates.obtainClient(joining, signal);
@@ -124,6 +125,16 @@ async function join(options: JoinOptions, server: string, token: JoinToken, sign
   await writeMembership(paths, membership);
   log.info('joined the cluster', { server, node: nodeName });
   return { membership, certificates };
+}
+
+/** The server as it is asked; a clock that is off from its own is told of. */
+function whereOf({ clock, log }: JoinOptions, server: string, ca: string, signal: AbortSignal): JoinServer {
+  const onServerTime = (ms: number): void => {
+    const difference = clockDifference(clock.now(), ms);
+    if (difference === undefined) return;
+    log.warn(`this machine's clock is ${difference} that of its server: set both by NTP`, { server });
+  };
+  return { server, ca, signal, onServerTime };
 }
 
 /** Shows the token to a server; `joining` acts as a machine that may become the node, and is to be closed. */
@@ -170,7 +181,7 @@ function certificatesOf(options: JoinOptions, serverCA: string, cluster: Cluster
     if (server === undefined || token === undefined) {
       throw new OperatorError('its certificate has ended: start kedge agent with --server and --token once more');
     }
-    return (await showToken(options, { server, ca: serverCA, signal }, token)).joining;
+    return (await showToken(options, whereOf(options, server, serverCA, signal), token)).joining;
   };
   return new NodeCertificates({
     ...options,

@@ -22,6 +22,8 @@ export interface JoinServer {
   /** PEM bundle the server's certificate is checked against. */
   readonly ca: string;
   readonly signal: AbortSignal;
+  /** Told what time it is at the server, ms since the epoch, with every answer of it. */
+  readonly onServerTime?: (ms: number) => void;
 }
 
 const TIMEOUT_MS = 15_000;
@@ -125,7 +127,7 @@ interface Answer {
 }
 
 function send(
-  { server, ca, signal }: JoinServer,
+  { server, ca, signal, onServerTime }: JoinServer,
   path: string,
   options: RequestOptions,
   body?: string,
@@ -142,9 +144,11 @@ function send(
         else chunks.push(chunk);
       });
       response.on('error', fail);
-      response.on('end', () =>
-        resolve({ code: response.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8') }),
-      );
+      response.on('end', () => {
+        const time = Date.parse(response.headers.date ?? '');
+        if (!Number.isNaN(time)) onServerTime?.(time);
+        resolve({ code: response.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8') });
+      });
     });
     sent.on('error', fail);
     sent.end(body);
