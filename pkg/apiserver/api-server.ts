@@ -106,7 +106,10 @@ export class ApiServer implements Component {
       session.once('close', () => this.#sessions.delete(session));
     });
     // A client that breaks its handshake or its connection is no matter of ours.
-    server.on('tlsClientError', (error) => log.debug('TLS handshake failed', { error: errorText(error) }));
+    server.on('tlsClientError', (error) => {
+      this.#traffic.handshakeFailed();
+      log.debug('TLS handshake failed', { error: errorText(error) });
+    });
     server.on('sessionError', (error) => log.debug('HTTP/2 session failed', { error: errorText(error) }));
     await new Promise<void>((resolve, reject) => {
       server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, bindAddress, port)));

@@ -10,6 +10,7 @@ const ALLOWED: readonly {
   { status: 500, answer: /resourceVersion: Invalid value: / },
   { status: 500, answer: /unknown patch type: / },
   { status: 500, answer: /does not contain declared merge key: / },
+  { status: 500, answer: /resourceVersion should not be set on objects to be created/ },
   { status: 500, answer: /merging lists cannot yet be specified in the patch/ },
   // The errors of upstream's validation of a Binding are no Status.
   { status: 500, request: /\/binding/, answer: /target\.(kind|name): / },

@@ -211,6 +211,8 @@ describe('operating the API server', () => {
     for (const line of [
       /^apiserver_request_total\{code="201",component="apiserver",dry_run="",group="",resource="configmaps",scope="namespace",subresource="",verb="POST",version="v1"\} \d+$/m,
       /^apiserver_request_duration_seconds_bucket\{component="apiserver",.*verb="LIST".*,le="0\.005"\} \d+$/m,
+      /^apiserver_request_sli_duration_seconds_bucket\{component="apiserver",.*le="0\.05"\} \d+$/m,
+      /^apiserver_tls_handshake_errors_total \d+$/m,
       /^apiserver_response_sizes_sum\{.*resource="configmaps".*\} \d+$/m,
       /^apiserver_current_inflight_requests\{request_kind="readOnly"\} 1$/m,
       /^apiserver_longrunning_requests\{component="apiserver",group="",resource="configmaps",scope="namespace",subresource="",verb="WATCH",version="v1"\} 0$/m,

@@ -43,7 +43,8 @@ export function priorityAdmission(store: Store): AdmissionPlugin {
       let policy: string | undefined;
       if (spec.priorityClassName) {
         const found = store.get(priorityClasses, spec.priorityClassName)?.object;
-        priority = found?.value ?? SYSTEM_PRIORITIES[spec.priorityClassName];
+        const isSystem = Object.hasOwn(SYSTEM_PRIORITIES, spec.priorityClassName);
+        priority = found?.value ?? (isSystem ? SYSTEM_PRIORITIES[spec.priorityClassName] : undefined);
         policy = found?.preemptionPolicy;
         if (priority === undefined) {
           const text = `no PriorityClass with name ${spec.priorityClassName} was found`;

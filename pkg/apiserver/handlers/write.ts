@@ -180,7 +180,8 @@ export async function handlePatch(
   operations: ResourceOperations,
   managedFields: ManagedFields,
 ): Promise<void> {
-  const type = PATCH_TYPES[mediaTypeOf(exchange.request)];
+  const mediaType = mediaTypeOf(exchange.request);
+  const type = Object.hasOwn(PATCH_TYPES, mediaType) ? PATCH_TYPES[mediaType] : undefined;
   if (type === undefined || (type === 'strategic' && descriptor.custom)) throw unsupportedPatch(descriptor);
   const options = parseWriteOptions(exchange.query, 'PatchOptions', type === 'apply' ? 'apply' : 'other');
   requireRepresentation(exchange, descriptor, 'object');

@@ -21,6 +21,8 @@ const CONNECTS: ReadonlySet<string> = new Set(['attach', 'exec', 'portforward', 
 
 /** Upstream's buckets of apiserver_request_duration_seconds. */
 const SECONDS = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60];
+/** Upstream's buckets of apiserver_request_sli_duration_seconds. */
+const SLI_SECONDS = SECONDS.slice(2);
 /** Upstream's buckets of apiserver_response_sizes. */
 const BYTES = [1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
 /** Paths beside the API that are told apart; any other would let clients make up series. */
@@ -53,6 +55,7 @@ interface Sort {
   readonly labels: MetricLabels;
   readonly totals: Map<number, { value: number }>;
   duration: Distribution | undefined;
+  sli: Distribution | undefined;
   size: Distribution | undefined;
 }
 
@@ -68,6 +71,11 @@ export class Traffic {
     '[STABLE] Response latency distribution in seconds for each verb, dry run value, group, version, resource, subresource, scope and component.',
     SECONDS,
   );
+  readonly #sli = new Histogram(
+    'apiserver_request_sli_duration_seconds',
+    '[ALPHA] Response latency distribution (not counting webhook duration and priority & fairness queue wait times) in seconds for each verb, group, version, resource, subresource, scope and component.',
+    SLI_SECONDS,
+  );
   readonly #sizes = new Histogram(
     'apiserver_response_sizes',
     '[STABLE] Response size distribution in bytes for each group, version, verb, resource, subresource, scope and component.',
@@ -77,6 +85,7 @@ export class Traffic {
     'apiserver_request_terminations_total',
     '[ALPHA] Number of requests which apiserver terminated in self-defense.',
   );
+  #brokenHandshakes = 0;
   readonly #dropped: Record<Kind, number> = { readOnly: 0, mutating: 0 };
   readonly #running: Record<Kind, number> = { readOnly: 0, mutating: 0 };
   readonly #sorts = new Map<string, Sort>();
@@ -113,6 +122,11 @@ export class Traffic {
     return true;
   }
 
+  /** A client did not get as far as to ask. */
+  handshakeFailed(): void {
+    this.#brokenHandshakes++;
+  }
+
   /** A request was given up: there are too many, or it takes too long. */
   terminated(exchange: Passing, known: boolean, code: number): void {
     this.#refused.inc({ code: String(code), ...withoutDryRun(labelsOf(exchange, known)) });
@@ -140,6 +154,8 @@ export class Traffic {
     total.value++;
     sort.duration ??= this.#duration.of(labels);
     this.#duration.observeIn(sort.duration, seconds);
+    sort.sli ??= this.#sli.of(withoutDryRun(labels));
+    this.#sli.observeIn(sort.sli, seconds);
     const size = Number(response.getHeader?.('content-length'));
     if (!(size >= 0)) return;
     sort.size ??= this.#sizes.of(withoutDryRun(labels));
@@ -157,7 +173,13 @@ export class Traffic {
     const key = `${shape}/${request.method}/${info.verb}/${about}`;
     let sort = this.#sorts.get(key);
     if (sort === undefined) {
-      sort = { labels: labelsOf(exchange, known), totals: new Map(), duration: undefined, size: undefined };
+      sort = {
+        labels: labelsOf(exchange, known),
+        totals: new Map(),
+        duration: undefined,
+        sli: undefined,
+        size: undefined,
+      };
       this.#sorts.set(key, sort);
     }
     return sort;
@@ -187,7 +209,14 @@ export class Traffic {
     return [
       this.#total.text(),
       this.#duration.text(),
+      this.#sli.text(),
       this.#sizes.text(),
+      metricText(
+        'apiserver_tls_handshake_errors_total',
+        'counter',
+        "[ALPHA] Number of requests dropped with 'TLS handshake error from' error",
+        [{ value: this.#brokenHandshakes }],
+      ),
       this.#refused.text(),
       metricText(
         'apiserver_dropped_requests_total',

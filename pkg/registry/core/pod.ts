@@ -154,7 +154,8 @@ export const pod = describe<Pod>(pods, {
   categories: ['all'],
   returnsDeleted: true,
   columns,
-  rowConditions: ({ status }) => COMPLETED[status.phase ?? ''],
+  rowConditions: ({ status }) =>
+    Object.hasOwn(COMPLETED, status.phase ?? '') ? COMPLETED[status.phase ?? ''] : undefined,
   defaults: (draft) => defaultPod(draft.spec),
   prepareForCreate(draft, context) {
     draft.status = { phase: 'Pending', qosClass: qosClass(draft) };

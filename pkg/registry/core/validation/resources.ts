@@ -104,7 +104,7 @@ const SCALES: Readonly<Record<string, number>> = { n: -9, u: -6, m: -3, '': 0, k
 /** A quantity in Go's notation. */
 export function goQuantity(amount: string): Verbatim {
   const [, digits = '0', suffix = ''] = /^(-?\d+)([a-zA-Z]*)$/.exec(amount) ?? [];
-  const scale = SCALES[suffix];
+  const scale = Object.hasOwn(SCALES, suffix) ? SCALES[suffix] : undefined;
   const value = scale === undefined ? parseQuantity(amount).value() : digits;
   const format = suffix.endsWith('i') ? 'BinarySI' : 'DecimalSI';
   return new Verbatim(

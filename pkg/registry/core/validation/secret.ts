@@ -10,12 +10,14 @@ const MAX_BYTES = 1024 * 1024;
 const ACCOUNT = 'kubernetes.io/service-account.name';
 
 /** The keys that types of Secrets cannot do without. */
-const REQUIRED: Readonly<Record<string, readonly string[]>> = {
-  'kubernetes.io/dockercfg': ['.dockercfg'],
-  'kubernetes.io/dockerconfigjson': ['.dockerconfigjson'],
-  'kubernetes.io/ssh-auth': ['ssh-privatekey'],
-  'kubernetes.io/tls': ['tls.crt', 'tls.key'],
-};
+const REQUIRED: ReadonlyMap<string, readonly string[]> = new Map(
+  Object.entries({
+    'kubernetes.io/dockercfg': ['.dockercfg'],
+    'kubernetes.io/dockerconfigjson': ['.dockerconfigjson'],
+    'kubernetes.io/ssh-auth': ['ssh-privatekey'],
+    'kubernetes.io/tls': ['tls.crt', 'tls.key'],
+  }),
+);
 
 /** Upstream's ValidateSecret. */
 export function* validateSecret({ metadata, type = '', data = {} }: Secret): Findings {
@@ -33,7 +35,7 @@ export function* validateSecret({ metadata, type = '', data = {} }: Secret): Fin
     yield fieldError.required(DATA.key('username'));
     yield fieldError.required(DATA.key('password'));
   }
-  for (const key of REQUIRED[type] ?? []) {
+  for (const key of REQUIRED.get(type) ?? []) {
     const value = data[key];
     if (value === undefined) yield fieldError.required(DATA.key(key));
     else if (type.startsWith('kubernetes.io/dockerc')) yield* validateJson(value, DATA.key(key));
