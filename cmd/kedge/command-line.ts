@@ -40,18 +40,28 @@ export function prepare(command: Command): void {
   for (const child of command.commands) prepare(child);
 }
 
-/**
- * What a caught error of commander means to the operator who called the command `name`; undefined when help or version
- * was asked for.
- */
+/** The command that `args` begin with, down to the innermost, and its name in words; `root` itself is called ''. */
+function calledCommand(root: Command, args: readonly string[]): { readonly called: Command; readonly name: string } {
+  let called = root;
+  const words: string[] = [];
+  for (const arg of args) {
+    const child = called.commands.find((command) => command.name() === arg || command.aliases().includes(arg));
+    if (child === undefined) break;
+    called = child;
+    words.push(child.name());
+  }
+  return { called, name: words.join(' ') };
+}
+
+/** What a caught error of commander means to the operator who gave `args`; undefined when help or version was asked for. */
 export function commandLineError(
   error: CommanderError,
   root: Command,
-  name: string | undefined,
+  args: readonly string[],
 ): OperatorError | undefined {
   if (error.exitCode === 0 || error.code === 'commander.help') return undefined;
-  const called = root.commands.find((command) => command.name() === name);
-  const help = `\`kedge ${called === undefined ? 'server' : called.name()} --help\``;
+  const { called, name } = calledCommand(root, args);
+  const help = `\`kedge ${name || 'server'} --help\``;
   const quoted = /'([^']*)'/.exec(error.message)?.[1] ?? '';
   switch (error.code) {
     case 'commander.unknownOption': {
@@ -59,7 +69,7 @@ export function commandLineError(
       const owner = root.commands.find((command) => command.options.some((option) => option.long === flag));
       if (owner !== undefined)
         return new OperatorError(`unknown flag ${quoted}: it is one of \`kedge ${owner.name()}\``);
-      const words = (called === undefined ? root.commands : [called]).flatMap((command) =>
+      const words = (called === root ? root.commands : [called]).flatMap((command) =>
         command.options.map((option) => option.long ?? ''),
       );
       const meant = nearest(flag, words);
@@ -71,10 +81,11 @@ export function commandLineError(
     case 'commander.unknownCommand': {
       const meant = nearest(
         quoted,
-        root.commands.map((command) => command.name()),
+        called.commands.map((command) => command.name()),
       );
+      const list = `\`kedge ${name === '' ? '' : `${name} `}--help\``;
       return new OperatorError(
-        `unknown command "${quoted}": ${meant === undefined ? 'see `kedge --help`' : `did you mean "${meant}"?`}`,
+        `unknown command "${quoted}": ${meant === undefined ? `see ${list}` : `did you mean "${meant}"?`}`,
       );
     }
     default:

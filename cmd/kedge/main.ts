@@ -40,7 +40,7 @@ async function main(args: readonly string[]): Promise<number> {
     else await program.parseAsync(args, { from: 'user' });
     return 0;
   } catch (error) {
-    const told = error instanceof CommanderError ? commandLineError(error, program, args[0]) : error;
+    const told = error instanceof CommanderError ? commandLineError(error, program, args) : error;
     if (told === undefined) return 0;
     if (!(told instanceof OperatorError)) throw told;
     process.stderr.write(`kedge: ${told.message}\n`);
