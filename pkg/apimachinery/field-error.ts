@@ -91,6 +91,8 @@ const plural = (count: number, noun: string): string => `${count} ${noun}${count
 export const fieldError = {
   required: (path: Path, detail = ''): FieldError => make('FieldValueRequired', path, '', detail, true),
   invalid: (path: Path, value: BadValue, detail: string): FieldError => make('FieldValueInvalid', path, value, detail),
+  /** Something about the whole value, which is not printed. */
+  invalidWhole: (path: Path, detail: string): FieldError => make('FieldValueInvalid', path, '', detail, true),
   typeInvalid: (path: Path, value: BadValue, detail: string): FieldError =>
     make('FieldValueTypeInvalid', path, value, detail),
   forbidden: (path: Path, detail: string): FieldError => make('FieldValueForbidden', path, '', detail, true),

@@ -8,6 +8,7 @@ import { defaultPodSpec } from '../core/pod-defaults.ts';
 import { podNameWarning, templateWarnings } from '../core/pod-warnings.ts';
 import { describe } from '../descriptor.ts';
 import { validateJob, validateJobUpdate } from './validation/job.ts';
+import { validateJobStatus } from './validation/job-status.ts';
 
 const DEFAULT_BACKOFF_LIMIT = 6;
 /** With a limit per index the total is not limited. */
@@ -46,6 +47,7 @@ export const job = describe<Job>(jobs, {
   },
   validate: validateJob,
   validateUpdate: validateJobUpdate,
+  validateStatus: validateJobStatus,
   columns: [
     nameColumn,
     { name: 'Status', type: 'string', description: 'Status of the job.', cell: statusText },

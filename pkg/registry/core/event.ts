@@ -2,6 +2,7 @@ import type { Event } from '../../api/generated/core-v1.ts';
 import { events } from '../../api/resources.ts';
 import { ageOf, nameColumn } from '../columns.ts';
 import { describe, type FieldReader } from '../descriptor.ts';
+import { validateEvent } from './validation/event.ts';
 
 const read = (reader: (event: Event) => string | undefined): FieldReader<Event> => ({
   read: (event) => reader(event) ?? '',
@@ -12,6 +13,7 @@ export const event = describe<Event>(events, {
   allowCreateOnUpdate: true,
   durability: 'lazy',
   ttlSeconds: 3600,
+  validate: (object) => validateEvent(object, 'reportingComponent'),
   selectableFields: {
     'involvedObject.kind': read(({ involvedObject }) => involvedObject.kind),
     'involvedObject.namespace': read(({ involvedObject }) => involvedObject.namespace),

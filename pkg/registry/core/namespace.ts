@@ -1,5 +1,6 @@
 import type { Namespace } from '../../api/generated/core-v1.ts';
 import { namespaces } from '../../api/resources.ts';
+import { fieldError } from '../../apimachinery/field-error.ts';
 import { nameIsDnsLabel } from '../../apimachinery/names.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
@@ -27,6 +28,16 @@ export const namespace = describe<Namespace>(namespaces, {
   },
   prepareForDelete(draft) {
     draft.status = { ...draft.status, phase: 'Terminating' };
+  },
+  *validateStatus({ metadata, status }) {
+    const [phase, when] = metadata.deletionTimestamp === undefined ? ['Active', 'empty'] : ['Terminating', 'not empty'];
+    if (status.phase !== phase) {
+      yield fieldError.invalid(
+        'status.Phase',
+        status.phase ?? '',
+        `may only be '${phase}' if \`deletionTimestamp\` is ${when}`,
+      );
+    }
   },
   holdsDeletion: ({ spec }) => (spec.finalizers ?? []).length > 0,
   selectableFields: { 'status.phase': { read: ({ status }) => status.phase ?? '' } },

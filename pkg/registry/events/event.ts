@@ -3,6 +3,7 @@ import { events, eventsEvents } from '../../api/resources.ts';
 import type { JsonObject } from '../../api/schema.ts';
 import type { KubeObject } from '../../api/types.ts';
 import { event } from '../core/event.ts';
+import { validateEvent, validateEventUpdate, validateNewEvent } from '../core/validation/event.ts';
 import { describe, type FieldReader } from '../descriptor.ts';
 
 /** The names that differ between the two versions of Event: events.k8s.io/v1 on the left, v1 on the right. */
@@ -31,6 +32,8 @@ const fromStored = (object: JsonObject): JsonObject => ({
   apiVersion: 'events.k8s.io/v1',
 });
 const toStored = (object: JsonObject): JsonObject => ({ ...renamed(object, 0, 1), kind: 'Event', apiVersion: 'v1' });
+
+const inCore = (object: KubeObject): Event => toStored(object as unknown as JsonObject) as unknown as Event;
 
 /** Field selectors, with the name that the stored form has for the field. */
 const FIELDS: readonly (readonly [string, string])[] = [
@@ -65,5 +68,8 @@ export const eventsEvent = describe(eventsEvents, {
   selectableFields,
   durability: 'lazy',
   ttlSeconds: 3600,
+  validate: (object) => validateEvent(inCore(object), 'reportingController'),
+  validateCreate: (object) => validateNewEvent(inCore(object)),
+  validateUpdate: (object, old) => validateEventUpdate(inCore(object), inCore(old)),
   storedAs: { type: events, toStored, fromStored },
 });
