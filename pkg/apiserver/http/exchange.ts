@@ -136,6 +136,8 @@ export function sendBytes(exchange: Exchange, body: Buffer, options: BodyOptions
 
 function finish({ request, response }: Exchange, body: Buffer): void {
   if (response.destroyed) return;
+  // A body that nobody reads counts against its HTTP/2 session, until that takes no more requests.
+  if (request.readableFlowing === null) request.resume();
   response.setHeader('content-length', body.length);
   if (request.method === 'HEAD') response.end();
   else response.end(body);
