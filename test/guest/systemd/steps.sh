@@ -29,15 +29,15 @@ soon() {
 }
 
 look() {
-  # What an installation of whatever package changes is left out.
+  # What an installation of whatever package changes is left out, and what has another name after each boot.
   find / -xdev \( -path /proc -o -path /sys -o -path /run -o -path /tmp -o -path /share -o -path "$state" -o -path /var/log \
     -o -path /var/cache -o -path /var/lib/apt -o -path /var/lib/dpkg -o -path /var/lib/systemd \) -prune -o -print |
-    grep -v -E '^/(root/.kube|etc/apt/sources.list.d)' | sed 's/^/file /'
+    grep -v -E '^/(root/.kube|etc/apt/sources.list.d|var/tmp/systemd-private-)' | sed 's/^/file /'
   find /var/log -path /var/log/journal -prune -o -print | grep -v -E '/(apt|dpkg.log|alternatives.log)' | sed 's/^/file /'
   find /run -not -path '/run/systemd/*' -not -path '/run/udev/*' -not -path '/run/log/*' -not -path '/run/credentials*' | sed 's/^/file /'
   find /run/systemd/transient /run/systemd/system.control /run/systemd/system -type f 2> /dev/null | sed 's/^/unit file /'
   awk '{ print "mount " $5 }' /proc/self/mountinfo
-  ip -o address | awk '{ print "address " $2 " " $4 }'
+  ip -o address | awk '$4 !~ /^fe80:/ { print "address " $2 " " $4 }'
   ip -o link | awk '{ print "device " $2 }'
   ip rule | sed 's/^/rule /'
   ip route show table all | grep -v -E 'fe80|ff00|multicast' | sed 's/^/route /'
