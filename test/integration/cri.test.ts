@@ -221,7 +221,7 @@ describe('containerd over CRI', () => {
     const killed = containerd.pid;
     await containerd.stop();
     const record = JSON.parse(readFileSync(join(runDir, 'containerd.json'), 'utf8'));
-    writeFileSync(join(runDir, 'containerd.json'), JSON.stringify({ ...record, configHash: 'of an older kedge' }));
+    writeFileSync(join(runDir, 'containerd.json'), JSON.stringify({ ...record, mark: 'of an older kedge' }));
     containerd = new Containerd(options);
     await containerd.start(stop.signal);
     assert.notEqual(containerd.pid, killed);

@@ -30,7 +30,7 @@ export const SUITES: Readonly<
   integration: {
     patterns: ['test/integration/**/*.test.ts'],
     concurrency: 'hosts',
-    testTimeout: 5 * MINUTE,
+    testTimeout: 10 * MINUTE,
     suiteTimeout: 30 * MINUTE,
   },
   e2e: {
