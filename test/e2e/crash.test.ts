@@ -56,7 +56,7 @@ describe('kedge goes, Pods stay', () => {
     ns = await Namespace.create(kedge(), 'crash');
     await ns.apply(service('web', 'web'), deployment('web', POD_COUNT, SERVE_HOSTNAME));
     url = `http://${await ns.read('service/web', '.spec.clusterIP')}/`;
-    await ns.kubectl('rollout', 'status', 'deployment/web', '--timeout=60s');
+    await ns.kubectl('rollout', 'status', 'deployment/web', '--timeout=120s');
     // Asks through the Service without a pause, and notes each answer, and each failure.
     const script = `while :; do wget -qO- ${url} >>/host/answers 2>/dev/null || echo failed >>/host/answers; sleep 0.1; done`;
     const client = shell('main', script, { volumeMounts: [{ name: 'host', mountPath: '/host' }] });
@@ -67,7 +67,7 @@ describe('kedge goes, Pods stay', () => {
   });
 
   function ask(): Promise<string> {
-    return fetch(url, { signal: AbortSignal.timeout(1000), headers: { connection: 'close' } })
+    return fetch(url, { signal: AbortSignal.timeout(10_000), headers: { connection: 'close' } })
       .then((answer) => answer.text())
       .then((text) => text.trim());
   }
@@ -134,7 +134,7 @@ describe('kedge goes, Pods stay', () => {
     await delay(1500);
     assert.deepEqual(await states(), before);
     assert.ok(before.every(({ restarts }) => restarts === 0));
-    await ns.kubectl('wait', '--for=condition=Ready', 'node', '--all', '--timeout=20s');
+    await ns.kubectl('wait', '--for=condition=Ready', 'node', '--all', '--timeout=120s');
     assert.equal(await ns.read('deployment/web', '.status.readyReplicas'), String(POD_COUNT));
     assert.equal(await ns.kubectl('exec', 'client', '--', 'echo', 'works'), 'works');
   }
@@ -144,8 +144,7 @@ describe('kedge goes, Pods stay', () => {
     await whileServing(async () => {
       await kedge().stop('SIGKILL');
       const answers = clientAnswers().length;
-      await delay(2000);
-      assert.ok(clientAnswers().length > answers + 5, 'Pods reach one another through the Service');
+      await until('Pods reach one another through the Service', () => clientAnswers().length > answers + 5);
       await startAgain(t);
       await assertSamePods(before);
     });
@@ -177,7 +176,9 @@ describe('kedge goes, Pods stay', () => {
         }
       };
       const writing = Promise.all(Array.from({ length: WRITERS }, (_, writer) => write(writer)));
-      await delay(500 + Math.random() * 1000);
+      const before = acknowledged.length;
+      await until('some writes are acknowledged', () => acknowledged.length > before + WRITERS);
+      await delay(Math.random() * 1000);
       await kedge().stop('SIGKILL');
       await writing;
       await startAgain(t);
@@ -190,7 +191,6 @@ describe('kedge goes, Pods stay', () => {
     );
     const found = new Set(lines.split('\n'));
     t.diagnostic(`${acknowledged.length} writes acknowledged`);
-    assert.ok(acknowledged.length > 10);
     assert.deepEqual(
       acknowledged.filter((name) => !found.has(`${name}=${name}`)),
       [],
