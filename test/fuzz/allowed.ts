@@ -22,13 +22,18 @@ const ALLOWED: readonly {
   { status: 503, request: /\/proxy/, answer: /no endpoints available for service/ },
 ];
 
-/** Whether upstream answers such a request with such an error of its own; answers to HEAD have no text to go by. */
+/** Whether upstream answers such a request with such an error of its own; answers to HEAD and TRACE have no text to go by. */
 export function isAllowed({ method, path, headers }: FuzzRequest, status: number, answer: string): boolean {
   // Asking to act as part of a group without acting as anybody.
   const impersonates = Object.keys(headers).some(
     (name) => name.startsWith('impersonate-') && name !== 'impersonate-user',
   );
-  if (status === 500 && impersonates && (method === 'HEAD' || /without impersonating a user/.test(answer))) return true;
+  if (
+    status === 500 &&
+    impersonates &&
+    (method === 'HEAD' || method === 'TRACE' || /without impersonating a user/.test(answer))
+  )
+    return true;
   return ALLOWED.some(
     (each) => each.status === status && each.answer.test(answer) && (each.request?.test(path) ?? true),
   );

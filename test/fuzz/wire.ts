@@ -42,7 +42,8 @@ export class Wire {
     return http2 && !call.anonymous ? this.#send2(call) : this.#send1(call);
   }
 
-  #send1({ method, path, headers, body, anonymous }: FuzzRequest): Promise<FuzzAnswer> {
+  #send1(call: FuzzRequest, again = false): Promise<FuzzAnswer> {
+    const { method, path, headers, body, anonymous } = call;
     const agent = anonymous ? this.#nobody : this.#admin;
     const options = { host: '127.0.0.1', port: this.#options.port, method, path, headers, agent };
     return new Promise((resolve, reject) => {
@@ -66,9 +67,11 @@ export class Wire {
         response.on('end', () => done(false));
       });
       const late = setTimeout(() => sent.destroy(new Error('no answer in time')), ANSWER_TIMEOUT_MS);
-      sent.on('error', (error) => {
+      sent.on('error', (error: NodeJS.ErrnoException) => {
         clearTimeout(late);
-        reject(error);
+        // The server may end an idle connection at the moment it is used again: any client asks once more.
+        if (sent.reusedSocket && !again && error.code === 'ECONNRESET') resolve(this.#send1(call, true));
+        else reject(error);
       });
       sent.end(body);
     });
