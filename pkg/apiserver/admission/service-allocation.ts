@@ -60,15 +60,14 @@ export class ServiceAllocation implements AdmissionPlugin {
     if (!validateService(withFamilies(service)).next().done) return;
     /** What turned out to be another's. */
     const refused = new Set<string>();
-    for (let attempt = 1; ; attempt++) {
+    // It ends: every turn without success takes something from what there is to be given.
+    for (;;) {
       const asked = structuredClone(service.spec);
       this.#given = [];
       this.#allocateIP(service, old, refused);
       this.#allocateNodePorts(service, old, refused, attributes.dryRun);
       const conflicts = attributes.dryRun ? [] : await this.#conflicts(service, this.#given);
       if (conflicts.length === 0) break;
-      if (attempt === MOST_ATTEMPTS)
-        throw statusErrors.internalError('other servers are giving out the same addresses');
       for (const key of conflicts) refused.add(key);
       service.spec = asked;
     }
@@ -218,8 +217,6 @@ export class ServiceAllocation implements AdmissionPlugin {
 }
 
 const ownerOf = ({ metadata }: Service): string => `${metadata.namespace}/${metadata.name}`;
-
-const MOST_ATTEMPTS = 10;
 
 /** The first of the ports upstream shows to those who only try: nobody is promised any. */
 const DRY_RUN_PORT = 32_769;

@@ -157,7 +157,7 @@ export async function playKubelet(client: Client, pod: Pod): Promise<void> {
 export async function until<T>(
   what: string,
   look: () => Promise<T | undefined> | T | undefined,
-  ms = 10_000,
+  ms = 60_000,
 ): Promise<T> {
   const end = Date.now() + ms;
   for (;;) {
