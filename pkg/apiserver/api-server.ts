@@ -42,6 +42,12 @@ const DRAIN_MS = 10_000;
 /** How long clients have to take their answers and go. */
 const LINGER_MS = 500;
 
+/**
+ * What one HTTP/2 connection may hold, megabytes. Answers on their way count: with the default of 10, a client that
+ * lists 10,000 Pods could ask for nothing else meanwhile.
+ */
+const SESSION_MB = 1024;
+
 /** The code of an answer that hands the connection over. */
 const UPGRADED = 101;
 
@@ -84,6 +90,7 @@ export class ApiServer implements Component {
       minVersion: 'TLSv1.2',
       allowHTTP1: true,
       settings: { maxConcurrentStreams: 250 },
+      maxSessionMemory: SESSION_MB,
     });
     // The types leave out what allowHTTP1 adds.
     Object.assign(server, { keepAliveTimeout: IDLE_MS });

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { createPublicKey, type KeyObject, verify as verifySignature } from 'node:crypto';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { ClientRequest, IncomingMessage } from 'node:http';
+import { connect } from 'node:http2';
 import { request } from 'node:https';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -203,6 +205,31 @@ describe('operating the API server', () => {
     const { text } = await server.send({ method: 'POST', path, body, headers: JSON_HEADERS });
     return (JSON.parse(text) as { status: { token: string } }).status.token;
   }
+
+  test('a client that is slow to read a large list can ask for other things on the same connection', async () => {
+    for (let part = 0; part < 15; part++) {
+      const metadata = { name: `large-${part}`, namespace: 'kube-public' };
+      const body = JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { a: 'x'.repeat(900_000) } });
+      const path = '/api/v1/namespaces/kube-public/configmaps';
+      assert.equal((await server.send({ method: 'POST', path, body, headers: JSON_HEADERS })).status, 201);
+    }
+    const { ca, cert, key } = server.tls;
+    const session = connect(server.url, { ca: readFileSync(ca), cert: readFileSync(cert), key: readFileSync(key) });
+    try {
+      const list = session.request({ ':path': '/api/v1/namespaces/kube-public/configmaps' });
+      await once(list, 'response');
+      for (let more = 0; more < 5; more++) {
+        const other = session.request({ ':path': '/livez' });
+        const [head] = (await once(other, 'response')) as [{ ':status'?: number }];
+        assert.equal(head[':status'], 200);
+        other.close();
+        await delay(100);
+      }
+    } finally {
+      session.destroy();
+    }
+    await server.send({ method: 'DELETE', path: '/api/v1/namespaces/kube-public/configmaps' });
+  });
 
   test("metrics have upstream's names", async () => {
     await server.send({ method: 'GET', path: `${CONFIG_MAPS}?watch=1&timeoutSeconds=1` });
