@@ -166,9 +166,9 @@ for (const kubectl of await kubectlRunners(() => cluster.kubeconfig)) {
     });
 
     it('gives the command a terminal of the right size', async () => {
-      const output = await kubectl.runOnTerminal(
-        "exec -it web -- sh -c 'sleep 0.5; stty size; sleep 2; stty size; exit 3'",
-      );
+      const waitFor = (size: string): string => `until stty size | grep "${size}"; do sleep 0.1; done`;
+      const command = `${waitFor('30 100')}; ${waitFor('40 120')}; exit 3`;
+      const output = await kubectl.runOnTerminal(`exec -it web -- sh -c '${command}'`, /30 100/);
       assert.match(output, /30 100\r\n40 120\r\n/);
       assert.match(output, /exit code 3/);
       await idle();

@@ -1,4 +1,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { ensureKubectl, systemKubectl } from '../../../packaging/dev/lib/kubectl.ts';
 
@@ -16,8 +19,8 @@ export interface KubectlRunner {
   readonly transport: 'websocket' | 'SPDY/3.1';
   start(...args: string[]): ChildProcessWithoutNullStreams;
   run(args: string[], input?: Buffer): Promise<Outcome>;
-  /** Runs it on a terminal of 30 rows and 100 columns that grows to 40 and 120 after a second; all it printed. */
-  runOnTerminal(args: string): Promise<string>;
+  /** Runs it on a terminal of 30 rows and 100 columns that grows to 40 and 120 once `grows` is printed; all it printed. */
+  runOnTerminal(args: string, grows: RegExp): Promise<string>;
   /** Starts forwarding to `target` in the Pod; resolves with the local port. */
   forward(port: number): Promise<{ child: ChildProcessWithoutNullStreams; port: number; errors: () => string }>;
 }
@@ -59,15 +62,23 @@ function runner(
       const [stdout, stderr, code] = await Promise.all([buffer(child.stdout), buffer(child.stderr), exited]);
       return { code, stdout, stderr: stderr.toString() };
     },
-    async runOnTerminal(args) {
+    async runOnTerminal(args, grows) {
+      const folder = await mkdtemp(join(tmpdir(), 'kedge-terminal-'));
+      const mark = join(folder, 'grows');
       const script = [
         'TTY=$(tty)',
         'stty rows 30 cols 100',
-        '(sleep 1; stty rows 40 cols 120 <$TTY) &',
+        `(until [ -e ${mark} ] || ! [ -d ${folder} ]; do sleep 0.05; done; stty rows 40 cols 120 <$TTY) &`,
         `${program} --kubeconfig ${kubeconfig()} ${args}`,
       ].join('\n');
       const child = spawn('script', ['-qec', script, '/dev/null'], { env: { ...env, SHELL: '/bin/sh' } });
-      return (await buffer(child.stdout)).toString();
+      let output = '';
+      for await (const chunk of child.stdout.setEncoding('utf8')) {
+        output += chunk;
+        if (grows.test(output)) await writeFile(mark, '');
+      }
+      await rm(folder, { recursive: true });
+      return output;
     },
     async forward(target) {
       const child = start('port-forward', 'pod/web', `:${target}`);

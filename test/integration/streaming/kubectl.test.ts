@@ -101,7 +101,7 @@ for (const kubectl of await kubectlRunners(() => cluster.kubeconfig)) {
     });
 
     it('sends the size of the terminal and its changes', async () => {
-      const output = await kubectl.runOnTerminal("exec -it web -- sh -c 'sleep 3; echo done'");
+      const output = await kubectl.runOnTerminal("exec -it web -- sh -c 'sleep 3; echo done'", /Height":30/);
       assert.match(output, /\{"Width":100,"Height":30\}/);
       assert.match(output, /\{"Width":120,"Height":40\}/);
       assert.match(output, /done/);
