@@ -61,7 +61,7 @@ export const benchmark: Benchmark = {
       await setUpByHand(bare);
       const client = new MemoryClient(systemClock);
       const rules = await setUpKedge(kedge, client, components);
-      for (const [, server] of [kedge, bare]) await server.inPod(['iperf3', '--server', '--daemon']);
+      for (const [, server] of [kedge, bare]) await server.serve(['iperf3', '--server', '--forceflush']);
       const speeds = await throughput(kedge, bare);
       // A machine has one proxy.
       await rules.otherProxy.stop();

@@ -26,6 +26,12 @@ for folder in dev/shm tmp run $KEDGE_EMPTY; do
   mkdir -p "$folder"
   mount -t tmpfs -o mode=0755 tmpfs "$folder"
 done
+# The checkout is at its place, also where that is a folder which has just become empty.
+checkout=$(cd "$(dirname "$0")/../.." && pwd)
+if [ ! -d ".$checkout" ]; then
+  mkdir -p ".$checkout"
+  mount --bind "$checkout" ".$checkout" || fail 'no checkout'
+fi
 mkdir -p ".$KEDGE_SHARE"
 mount -t hostfs -o "$KEDGE_SHARE" none ".$KEDGE_SHARE" || fail 'no share'
 # A real root, not chroot: container runtimes pivot.

@@ -4,7 +4,7 @@
 # deletes is installed or deleted here. It has a network card and nobody to talk to. It runs in new mount, network and pid
 # namespaces. What was changed is to be seen in /.layer/upper.
 set -eu
-layer=$(mktemp -d)
+layer=/mnt
 mount -t tmpfs tmpfs "$layer"
 mkdir "$layer/upper" "$layer/work" "$layer/root"
 mount -t overlay -o "lowerdir=/,upperdir=$layer/upper,workdir=$layer/work" overlay "$layer/root"
@@ -15,6 +15,12 @@ mount --rbind /sys sys
 mkdir -p run .layer .old
 mount -t tmpfs -o mode=755 tmpfs run
 mount -t tmpfs -o mode=1777 tmpfs tmp
+# The checkout is at its place, also where that is below /tmp.
+checkout=$(cd "$(dirname "$0")/../../.." && pwd)
+if [ ! -d ".$checkout" ]; then
+  mkdir -p ".$checkout"
+  mount --bind -o ro "$checkout" ".$checkout"
+fi
 mount --bind "$layer" .layer
 pivot_root . .old
 umount -l .old

@@ -1,6 +1,7 @@
 /** Several hosts on one network segment, each a network namespace with a bridge and a Pod; for tests between nodes. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { ENDS_WITH_US } from '../../../packaging/dev/lib/private-host/private-host.ts';
 import { exec } from '../../../pkg/host/exec.ts';
 import { inNetworkNamespace, type RunProgram } from '../../../pkg/host/nft.ts';
 
@@ -49,6 +50,8 @@ export interface Host {
   /** Runs a program on the host, and in its Pod. */
   readonly run: RunProgram;
   readonly inPod: RunProgram;
+  /** Starts a server in its Pod that ends with the segment; resolves when it has said something. */
+  serve(argv: readonly string[]): Promise<void>;
 }
 
 export class Segment {
@@ -104,16 +107,23 @@ export class Segment {
     await inPod(['ip', 'address', 'add', `${podIP}/24`, 'dev', 'eth0']);
     await inPod(['ip', 'link', 'set', 'eth0', 'up']);
     await inPod(['ip', 'route', 'add', 'default', 'via', `10.42.${number}.1`]);
-    const args = ['netns', 'exec', `${name}p`, process.execPath, '-e', SERVER];
-    const child = spawn('ip', args, { stdio: ['ignore', 'pipe', 'inherit'] });
-    this.#children.push(child);
-    await once(child.stdout, 'data');
-    return { name: `node-${number}`, address, podIP, run, inPod };
+    const serve = (argv: readonly string[]): Promise<void> => this.#serve(`${name}p`, argv);
+    await serve([process.execPath, '-e', SERVER]);
+    return { name: `node-${number}`, address, podIP, run, inPod, serve };
   }
 
   async stop(): Promise<void> {
     for (const child of this.#children) child.kill('SIGKILL');
     for (const name of this.#namespaces) await exec(['ip', 'netns', 'delete', name]);
+  }
+
+  async #serve(namespace: string, argv: readonly string[]): Promise<void> {
+    const [program = '', ...args] = [...ENDS_WITH_US, 'ip', 'netns', 'exec', namespace, ...argv];
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    this.#children.push(child);
+    await once(child.stdout, 'data');
+    // Nobody reads what else it says.
+    child.stdout.resume();
   }
 
   async #addNamespace(name: string): Promise<void> {
