@@ -1,5 +1,4 @@
 import { readFile, rm } from 'node:fs/promises';
-import { request } from 'node:https';
 import { hostname } from 'node:os';
 import type { Command } from 'commander';
 import { parse } from 'yaml';
@@ -8,6 +7,7 @@ import { holdProcess, systemClock } from '../../pkg/base/clock.ts';
 import { OperatorError } from '../../pkg/base/component.ts';
 import { errorText } from '../../pkg/base/log.ts';
 import { pathsFor } from '../../pkg/base/paths.ts';
+import { ask } from '../../pkg/host/ask.ts';
 import { detectNodeAddress } from '../../pkg/host/node-address.ts';
 import { listSnapshots, SNAPSHOTS_PATH } from '../../pkg/server/snapshot/snapshot-file.ts';
 import { addFlags } from './command-line.ts';
@@ -67,7 +67,7 @@ interface Kubeconfig {
   readonly users: readonly [{ user: { 'client-certificate-data': string; 'client-key-data': string } }];
 }
 
-function post({ clusters, users }: Kubeconfig, body: string): Promise<{ code: number; body: string }> {
+async function post({ clusters, users }: Kubeconfig, content: string): Promise<{ code: number; body: string }> {
   const decode = (text: string): Buffer => Buffer.from(text, 'base64');
   const { cluster } = clusters[0];
   const { user } = users[0];
@@ -76,24 +76,13 @@ function post({ clusters, users }: Kubeconfig, body: string): Promise<{ code: nu
     ca: decode(cluster['certificate-authority-data']),
     cert: decode(user['client-certificate-data']),
     key: decode(user['client-key-data']),
-    agent: false,
   };
-  return new Promise((resolve, reject) => {
-    const fail = (error: Error): void =>
-      reject(
-        new OperatorError(`kedge does not answer (${errorText(error)}): start it first, or wait until it is ready`),
-      );
-    const sent = request(new URL(SNAPSHOTS_PATH, cluster.server), options, (response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('error', fail);
-      response.on('end', () =>
-        resolve({ code: response.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8') }),
-      );
-    });
-    sent.on('error', fail);
-    sent.end(body);
-  });
+  try {
+    const { code, body } = await ask(new URL(SNAPSHOTS_PATH, cluster.server), options, content);
+    return { code, body: body.toString('utf8') };
+  } catch (error) {
+    throw new OperatorError(`kedge does not answer (${errorText(error)}): start it first, or wait until it is ready`);
+  }
 }
 
 async function list(dataDir: string): Promise<void> {

@@ -1,7 +1,8 @@
 /** First contact of a joining machine: gets the cluster's CA bundle, and trusts it only when the token says so. */
 import { X509Certificate } from 'node:crypto';
-import { type RequestOptions, request } from 'node:https';
+import type { RequestOptions } from 'node:https';
 import { OperatorError } from '../base/component.ts';
+import { type Answer, ask } from '../host/ask.ts';
 import { connectionFailure, UnansweredError } from './connection-failure.ts';
 import { fitsCaBundle, type JoinToken } from './join-token.ts';
 
@@ -16,12 +17,6 @@ export interface CaPinOptions {
 
 const PATH = '/cacerts';
 const TIMEOUT_MS = 10_000;
-const MOST_BYTES = 1024 * 1024;
-
-interface Fetched {
-  readonly code: number;
-  readonly body: Buffer;
-}
 
 /**
  * The PEM bundle of the cluster at `server`, checked against the token's hash and against the server itself. The secret
@@ -56,23 +51,11 @@ function requireCertificates(bundle: string, server: string): void {
   }
 }
 
-function get({ server, signal, timeoutMs = TIMEOUT_MS }: CaPinOptions, tls: RequestOptions): Promise<Fetched> {
-  const url = new URL(PATH, server);
+async function get({ server, signal, timeoutMs = TIMEOUT_MS }: CaPinOptions, tls: RequestOptions): Promise<Answer> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
-  return new Promise((resolve, reject) => {
-    const fail = (error: Error): void => reject(connectionFailure(error, server));
-    const sent = request(url, { ...tls, agent: false, minVersion: 'TLSv1.2', signal: limit }, (response) => {
-      const chunks: Buffer[] = [];
-      let bytes = 0;
-      response.on('data', (chunk: Buffer) => {
-        bytes += chunk.length;
-        if (bytes > MOST_BYTES) sent.destroy(new Error(`more than ${MOST_BYTES} bytes`));
-        else chunks.push(chunk);
-      });
-      response.on('error', fail);
-      response.on('end', () => resolve({ code: response.statusCode ?? 0, body: Buffer.concat(chunks) }));
-    });
-    sent.on('error', fail);
-    sent.end();
-  });
+  try {
+    return await ask(new URL(PATH, server), { ...tls, signal: limit });
+  } catch (error) {
+    throw connectionFailure(error, server);
+  }
 }

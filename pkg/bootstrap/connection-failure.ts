@@ -7,14 +7,15 @@ export class UnansweredError extends Error {
 }
 
 /** What an error of the connection to `server` means for who wants to join, or has joined: cause and remedy. */
-export function connectionFailure(error: Error & { code?: string }, server: string): OperatorError | UnansweredError {
+export function connectionFailure(error: unknown, server: string): OperatorError | UnansweredError {
   const { hostname } = new URL(server);
   const cause = { cause: error };
-  switch (error.code) {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  switch (code) {
     case 'CERT_NOT_YET_VALID':
     case 'CERT_HAS_EXPIRED':
       return new OperatorError(
-        `the certificate of ${server} is ${error.code === 'CERT_HAS_EXPIRED' ? 'no longer' : 'not yet'} valid here: check the clocks of both machines (this one says ${new Date().toISOString()})`,
+        `the certificate of ${server} is ${code === 'CERT_HAS_EXPIRED' ? 'no longer' : 'not yet'} valid here: check the clocks of both machines (this one says ${new Date().toISOString()})`,
         cause,
       );
     case 'ERR_TLS_CERT_ALTNAME_INVALID':

@@ -1,7 +1,8 @@
 /** The joining machine's side of the protocol in join-protocol.ts. */
-import { type RequestOptions, request } from 'node:https';
+import type { RequestOptions } from 'node:https';
 import { z } from 'zod';
 import { OperatorError } from '../base/component.ts';
+import { ask } from '../host/ask.ts';
 import { connectionFailure, UnansweredError } from './connection-failure.ts';
 import {
   type ClusterConfig,
@@ -27,7 +28,6 @@ export interface JoinServer {
 }
 
 const TIMEOUT_MS = 15_000;
-const MOST_BYTES = 1024 * 1024;
 
 const refusalSchema = z.object({ message: z.string() });
 
@@ -121,36 +121,19 @@ function messageOf(body: string): string {
   }
 }
 
-interface Answer {
-  readonly code: number;
-  readonly body: string;
-}
-
-function send(
+async function send(
   { server, ca, signal, onServerTime }: JoinServer,
   path: string,
   options: RequestOptions,
-  body?: string,
-): Promise<Answer> {
+  content?: string,
+): Promise<{ code: number; body: string }> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
-  return new Promise((resolve, reject) => {
-    const fail = (error: Error): void => reject(connectionFailure(error, server));
-    const sent = request(new URL(path, server), { ...options, ca, agent: false, signal: limit }, (response) => {
-      const chunks: Buffer[] = [];
-      let bytes = 0;
-      response.on('data', (chunk: Buffer) => {
-        bytes += chunk.length;
-        if (bytes > MOST_BYTES) sent.destroy(new Error(`more than ${MOST_BYTES} bytes`));
-        else chunks.push(chunk);
-      });
-      response.on('error', fail);
-      response.on('end', () => {
-        const time = Date.parse(response.headers.date ?? '');
-        if (!Number.isNaN(time)) onServerTime?.(time);
-        resolve({ code: response.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8') });
-      });
-    });
-    sent.on('error', fail);
-    sent.end(body);
-  });
+  try {
+    const { code, headers, body } = await ask(new URL(path, server), { ...options, ca, signal: limit }, content);
+    const time = Date.parse(headers.date ?? '');
+    if (!Number.isNaN(time)) onServerTime?.(time);
+    return { code, body: body.toString('utf8') };
+  } catch (error) {
+    throw connectionFailure(error, server);
+  }
 }

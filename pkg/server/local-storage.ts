@@ -1,6 +1,4 @@
 /** The embedded class `local-path`: its objects, and the way to the nodes that hold its volumes' folders. */
-import { Agent, request } from 'node:https';
-import { text } from 'node:stream/consumers';
 import type { Node } from '../api/generated/core-v1.ts';
 import { clusterRoleBindings, clusterRoles, serviceAccounts, storageClasses } from '../api/resources.ts';
 import type { Input, KubeObject, ResourceType } from '../api/types.ts';
@@ -9,6 +7,7 @@ import { LOCAL_PATH_PROVISIONER } from '../apimachinery/volume-binding.ts';
 import { kubeletAddress } from '../apiserver/connect/kubelet-address.ts';
 import type { Client } from '../client/client.ts';
 import { LOCAL_PATH_ACCOUNT } from '../controllers/manager.ts';
+import { ask } from '../host/ask.ts';
 import type { CertificateManager } from '../pki/certificates.ts';
 
 const CLASS = 'local-path';
@@ -87,25 +86,12 @@ export class NodeFolders {
   async remove(node: Node, path: string): Promise<void> {
     const { leaves, authorities } = this.#certificates.current;
     const { certificate: cert, key } = leaves['client-kube-apiserver'];
-    // One request at a time, seldom: a connection for each.
-    const agent = new Agent({ ca: authorities['server-ca'].certificate, cert, key });
     const address = kubeletAddress(node);
     if (address === undefined) throw new Error(`node ${node.metadata.name} has no InternalIP address`);
     const url = new URL(`https://${address}/localVolumes?${new URLSearchParams({ path })}`);
-    try {
-      await new Promise<void>((resolve, reject) => {
-        const call = request(url, { method: 'DELETE', agent, signal: AbortSignal.timeout(REMOVE_TIMEOUT_MS) });
-        call.on('error', reject);
-        call.on('response', (answer) => {
-          text(answer).then((words) => {
-            if (answer.statusCode === 204) resolve();
-            else reject(new Error(words.trim() || `the kubelet answered ${answer.statusCode}`));
-          }, reject);
-        });
-        call.end();
-      });
-    } finally {
-      agent.destroy();
-    }
+    const ca = authorities['server-ca'].certificate;
+    const signal = AbortSignal.timeout(REMOVE_TIMEOUT_MS);
+    const { code, body } = await ask(url, { method: 'DELETE', ca, cert, key, signal });
+    if (code !== 204) throw new Error(body.toString('utf8').trim() || `the kubelet answered ${code}`);
   }
 }

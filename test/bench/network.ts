@@ -16,6 +16,7 @@ import { planPodTable } from '../../pkg/network/pod-table.ts';
 import { createProxy } from '../../pkg/network/proxy/proxy.ts';
 import { until } from '../e2e/lib/until.ts';
 import { fetchFrom, filesOf, type Host, Segment } from '../integration/network/segment.ts';
+import { CONNECTOR } from './lib/connector.ts';
 import { processorTimeWithChildren } from './lib/process-usage.ts';
 
 const ROUNDS = 5;
@@ -28,21 +29,6 @@ const CLUSTER_CIDR = '10.42.0.0/16';
 const SERVICE_CIDR = '10.43.0.0/16';
 const CLUSTER_IP = '10.43.0.5';
 const PORT = 5201;
-
-/** Opens connections one after another, each answered with a byte; prints the middle time in µs. */
-const CONNECTOR = `
-const [host, port, count] = process.argv.slice(1).map((text, n) => (n === 0 ? text : Number(text)));
-const once = () => new Promise((resolve, reject) => {
-  const begun = process.hrtime.bigint();
-  const socket = require('node:net').connect({ host, port });
-  socket.once('data', () => { resolve(Number(process.hrtime.bigint() - begun) / 1000); socket.destroy(); });
-  socket.once('error', reject);
-});
-(async () => {
-  const times = [];
-  for (let n = 0; n < count; n++) times.push(await once());
-  console.log(times.sort((a, b) => a - b)[count >> 1]);
-})();`;
 
 /**
  * The packet path in network namespaces: kedge's own flannel, Pod table and Service proxy against a VXLAN device set up

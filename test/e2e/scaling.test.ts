@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { request } from 'node:http';
 import { describe, test } from 'node:test';
+import { fetchPage } from './lib/fetch-page.ts';
 import { deployment, SERVE_HOSTNAME, service, shell } from './lib/manifests.ts';
 import { Namespace } from './lib/namespace.ts';
 import { until } from './lib/until.ts';
@@ -10,24 +10,6 @@ import { useKedge } from './lib/use-kedge.ts';
 const BUSY =
   'touch /tmp/busy; while :; do if [ -e /tmp/busy ]; then i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; sleep 0.05; else sleep 0.5; fi; done';
 const SLOW = { timeoutMs: 120_000 };
-
-/** The body of a page; rejects when it cannot be had within three seconds. */
-function fetchPage(url: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const call = request(url, { agent: false, timeout: 3000 }, (answer) => {
-      let body = '';
-      answer.setEncoding('utf8');
-      answer.on('data', (chunk: string) => {
-        body += chunk;
-      });
-      answer.on('end', () => resolve(body.trim()));
-      answer.on('error', reject);
-    });
-    call.on('timeout', () => call.destroy(new Error(`no answer from ${url} within 3 s`)));
-    call.on('error', reject);
-    call.end();
-  });
-}
 
 /** What Pods use, autoscalers that act on it, and load balancers: everything k3s packages for this. */
 describe('metrics, autoscaling, load balancers', { concurrency: 3 }, () => {

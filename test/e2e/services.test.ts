@@ -1,30 +1,12 @@
 import assert from 'node:assert/strict';
-import { request } from 'node:http';
 import { networkInterfaces } from 'node:os';
 import { before, describe, test } from 'node:test';
 import { chooseNodeAddress } from '../../pkg/host/node-address.ts';
+import { fetchPage } from './lib/fetch-page.ts';
 import { deployment, pod, SERVE_HOSTNAME, service, shell } from './lib/manifests.ts';
 import { Namespace } from './lib/namespace.ts';
 import { until } from './lib/until.ts';
 import { useKedge } from './lib/use-kedge.ts';
-
-/** The body of a page; rejects when it cannot be had within three seconds. A connection of its own for each request. */
-function fetchPage(url: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const call = request(url, { agent: false, timeout: 3000 }, (answer) => {
-      let body = '';
-      answer.setEncoding('utf8');
-      answer.on('data', (chunk: string) => {
-        body += chunk;
-      });
-      answer.on('end', () => resolve(body.trim()));
-      answer.on('error', reject);
-    });
-    call.on('timeout', () => call.destroy(new Error(`no answer from ${url} within 3 s`)));
-    call.on('error', reject);
-    call.end();
-  });
-}
 
 /** What a Service's ClusterIP, its NodePort and its names lead to, with real packets. */
 describe('Services', () => {

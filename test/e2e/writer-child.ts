@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { Agent, request } from 'node:https';
+import { request } from 'node:https';
 import { setTimeout as delay } from 'node:timers/promises';
-import { parse } from 'yaml';
+import { agentOf } from './lib/kubeconfig-agent.ts';
 
 /**
  * Makes ConfigMaps `<prefix>-<n>` one after the other, each at the first server that takes it, until it is killed, and
@@ -11,15 +10,7 @@ const [, , kubeconfig = '', prefix = '', ...servers] = process.argv;
 
 const TRY_MS = 2_000;
 
-const config = parse(readFileSync(kubeconfig, 'utf8'));
-const decode = (text: string): string => Buffer.from(text, 'base64').toString('utf8');
-const { user } = config.users[0];
-const agent = new Agent({
-  keepAlive: true,
-  ca: decode(config.clusters[0].cluster['certificate-authority-data']),
-  cert: decode(user['client-certificate-data']),
-  key: decode(user['client-key-data']),
-});
+const agent = agentOf(kubeconfig);
 
 function create(server: string, name: string): Promise<number> {
   const body = JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name } });

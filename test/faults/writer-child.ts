@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { Agent, request } from 'node:https';
+import { request } from 'node:https';
 import { setTimeout as delay } from 'node:timers/promises';
-import { parse } from 'yaml';
+import { agentOf } from '../e2e/lib/kubeconfig-agent.ts';
 
 /**
  * Writes without a pause at whichever server takes it, until it is killed, and tells of what was acknowledged:
@@ -17,15 +16,7 @@ const LIFE = 50;
 const PATH = '/api/v1/namespaces/default/configmaps';
 const COUNTER = `${prefix}-counter`;
 
-const config = parse(readFileSync(kubeconfig, 'utf8'));
-const decode = (text: string): string => Buffer.from(text, 'base64').toString('utf8');
-const { user } = config.users[0];
-const agent = new Agent({
-  keepAlive: true,
-  ca: decode(config.clusters[0].cluster['certificate-authority-data']),
-  cert: decode(user['client-certificate-data']),
-  key: decode(user['client-key-data']),
-});
+const agent = agentOf(kubeconfig);
 
 interface Answer {
   /** 0 when there was none. */

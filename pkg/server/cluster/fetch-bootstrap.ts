@@ -1,4 +1,3 @@
-import { request } from 'node:https';
 import { type Clock, sleep } from '../../base/clock.ts';
 import { OperatorError } from '../../base/component.ts';
 import { errorText, type Logger } from '../../base/log.ts';
@@ -10,6 +9,7 @@ import {
   type ServerBootstrap,
   serverBootstrapSchema,
 } from '../../bootstrap/server-bootstrap.ts';
+import { type Answer, ask } from '../../host/ask.ts';
 
 export interface FetchBootstrapOptions {
   /** `https://host:port` */
@@ -22,7 +22,6 @@ export interface FetchBootstrapOptions {
 
 const RETRY_MS = 3_000;
 const TIMEOUT_MS = 20_000;
-const MOST_BYTES = 4 * 1024 * 1024;
 const REMEDY = 'give the line in server/token in the data directory of a server';
 
 /**
@@ -58,25 +57,12 @@ interface Where {
 async function get({ server, ca, secret, signal }: Where): Promise<ServerBootstrap> {
   const headers = { authorization: `Bearer server:${secret}` };
   const limit = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
-  const answer = await new Promise<{ code: number; body: string }>((resolve, reject) => {
-    const fail = (error: Error): void => reject(connectionFailure(error, server));
-    const url = new URL(SERVER_BOOTSTRAP_PATH, server);
-    const sent = request(url, { headers, ca, agent: false, signal: limit }, (response) => {
-      const chunks: Buffer[] = [];
-      let bytes = 0;
-      response.on('data', (chunk: Buffer) => {
-        bytes += chunk.length;
-        if (bytes > MOST_BYTES) sent.destroy(new Error(`more than ${MOST_BYTES} bytes`));
-        else chunks.push(chunk);
-      });
-      response.on('error', fail);
-      response.on('end', () =>
-        resolve({ code: response.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8') }),
-      );
-    });
-    sent.on('error', fail);
-    sent.end();
-  });
+  let answer: Answer;
+  try {
+    answer = await ask(new URL(SERVER_BOOTSTRAP_PATH, server), { headers, ca, signal: limit });
+  } catch (error) {
+    throw connectionFailure(error, server);
+  }
   if (answer.code === 401) throw new OperatorError(`${server} does not know the token: ${REMEDY}`);
   if (answer.code === 403) throw new OperatorError(`${server} does not let this token make a server: ${REMEDY}`);
   if (answer.code >= 500) throw new UnansweredError(`${server} answers ${answer.code}: it is not ready yet`);
@@ -85,7 +71,7 @@ async function get({ server, ca, secret, signal }: Where): Promise<ServerBootstr
       `${server} answers ${answer.code} to a server that joins: run the same version on all servers`,
     );
   }
-  const parsed = serverBootstrapSchema.safeParse(JSON.parse(answer.body));
+  const parsed = serverBootstrapSchema.safeParse(JSON.parse(answer.body.toString('utf8')));
   if (!parsed.success) {
     throw new OperatorError(`${server} does not speak as this kedge does: run the same version on all servers`);
   }

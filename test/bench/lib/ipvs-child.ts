@@ -11,27 +11,13 @@ import { inNetworkNamespace, type RunProgram } from '../../../pkg/host/nft.ts';
 import { createProxy } from '../../../pkg/network/proxy/proxy.ts';
 import { CLUSTER_CIDR, NODE_IP, NodeInNamespaces, SERVICE_CIDR } from '../../integration/network/cluster.ts';
 import type { IpvsMeasurements } from '../ipvs.ts';
+import { CONNECTOR } from './connector.ts';
 
 const [count = 0, changes = 0] = process.argv.slice(2).map(Number);
 const CLUSTER_IP = '10.243.0.5';
 // Many short rounds: what else the machine does comes and goes.
 const ROUNDS = 15;
 const CONNECTIONS = 60;
-
-/** Opens connections one after another, each answered with a line; prints the middle time in µs. */
-const CONNECTOR = `
-const [host, port, count] = process.argv.slice(1).map((text, n) => (n === 0 ? text : Number(text)));
-const once = () => new Promise((resolve, reject) => {
-  const begun = process.hrtime.bigint();
-  const socket = require('node:net').connect({ host, port });
-  socket.once('data', () => { resolve(Number(process.hrtime.bigint() - begun) / 1000); socket.destroy(); });
-  socket.once('error', reject);
-});
-(async () => {
-  const times = [];
-  for (let n = 0; n < count; n++) times.push(await once());
-  console.log(times.sort((a, b) => a - b)[count >> 1]);
-})();`;
 
 const node = new NodeInNamespaces('kbi');
 const client = new MemoryClient(systemClock);
