@@ -63,14 +63,17 @@ function readAll(request: Request): Promise<Buffer> {
   if (request.destroyed) reject(new Error('the connection was closed'));
   const tooLarge = (): boolean => size > BODY_LIMIT_BYTES;
   const refuse = (): void => reject(statusErrors.requestEntityTooLarge(`limit is ${BODY_LIMIT_BYTES}`));
+  let ended = false;
   request.once('end', () => {
+    ended = true;
     if (tooLarge()) refuse();
     else resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, size));
   });
   request.once('error', reject);
   request.once('close', () => {
+    // Not to make an error, with its stack, that nobody would see.
+    if (ended) return;
     if (tooLarge()) refuse();
-    // Of no effect after the end.
     else reject(new Error('the connection was closed'));
   });
   return promise;

@@ -88,11 +88,11 @@ function readHeader(path: string): Buffer | undefined {
  * Makes a database with `create` (which gets a temporary path and has to close what it opened) and moves it to `path` in
  * one step: a database file is either complete or not there.
  */
-export async function createDatabaseFile(path: string, create: (path: string) => Promise<void>): Promise<void> {
+export function createDatabaseFile(path: string, create: (path: string) => void): void {
   const temporary = `${path}.new`;
   for (const file of [temporary, ...sideFiles(temporary)]) rmSync(file, { force: true });
   closeSync(openSync(temporary, 'wx', 0o600));
-  await create(temporary);
+  create(temporary);
   sync(temporary);
   renameSync(temporary, path);
   sync(dirname(path));

@@ -1,9 +1,8 @@
-import type { InStatement } from '@libsql/client/sqlite3';
 import { OperatorError } from '../../base/component.ts';
 import { errorText } from '../../base/log.ts';
 import { CompactedError, DatastoreError } from '../datastore.ts';
 import { compareKeys, prefixEnd } from '../keys.ts';
-import { blobOf, isDamage, LogConnection, openingError } from './connection.ts';
+import { blobOf, isDamage, LogConnection, openingError, type SqlStatement } from './connection.ts';
 import { createDatabaseFile, inspectDatabaseFile, keepDatabaseFiles } from './database-file.ts';
 import { coalesce, LazyBuffer, type LogRow } from './lazy-buffer.ts';
 import type { Calls, LogStats, Opened, StoredEvent, StoredValue, WriteOp } from './protocol.ts';
@@ -24,8 +23,7 @@ const VACUUM_MIN_PAGES = 1024;
 const VACUUM_STEP_PAGES = 256;
 
 /**
- * The log on one libSQL connection. It is not reentrant: the caller runs one method at a time. libSQL works on the
- * calling thread and blocks it, so this belongs in a worker. Invariants: revisions on disk and in the lazy buffer are
+ * The log on one libSQL connection. libSQL works on the calling thread and blocks it, so this belongs in a worker. Invariants: revisions on disk and in the lazy buffer are
  * <= `#revision`; those of lazy writes are <= `#ceiling`; rows on disk are never changed, only compacted.
  */
 export class LogEngine {
@@ -45,18 +43,18 @@ export class LogEngine {
    * Opens the database, making it when it is missing. Throws OperatorError when the file cannot be used; then
    * `restoreDatabaseFiles` has to be called when this thread has ended.
    */
-  static async open(path: string): Promise<LogEngine> {
+  static open(path: string): LogEngine {
     try {
-      if (inspectDatabaseFile(path) === 'missing') await createDatabaseFile(path, createSchema);
+      if (inspectDatabaseFile(path) === 'missing') createDatabaseFile(path, createSchema);
     } catch (error) {
       if (error instanceof OperatorError) throw error;
       throw new OperatorError(`cannot make the datastore ${path}: ${errorText(error)}`);
     }
     const db = new LogConnection(path);
     try {
-      await db.prepare();
+      db.prepare();
       const engine = new LogEngine(db);
-      await engine.#load();
+      engine.#load();
       return engine;
     } catch (error) {
       if (isDamage(error)) keepDatabaseFiles(path);
@@ -69,15 +67,15 @@ export class LogEngine {
     return { revision: this.#revision, floor: this.#floor };
   }
 
-  async #load(): Promise<void> {
-    for (const row of await this.#db.rows(SQL.meta)) {
+  #load(): void {
+    for (const row of this.#db.rows(SQL.meta)) {
       if (row[0] === 'floor') this.#floor = Number(row[1]);
       if (row[0] === 'ceiling') this.#ceiling = Number(row[1]);
     }
-    for (const row of await this.#db.rows(SQL.lost)) {
+    for (const row of this.#db.rows(SQL.lost)) {
       this.#lost.push({ after: Number(row[0]), before: Number(row[1]), saved: true });
     }
-    const newest = Number(await this.#db.scalar(SQL.newest));
+    const newest = Number(this.#db.scalar(SQL.newest));
     this.#revision = Math.max(newest, this.#floor, ...this.#lost.map((gap) => gap.before));
     if (this.#ceiling <= this.#revision) return;
     // There was no clean close.
@@ -86,17 +84,17 @@ export class LogEngine {
   }
 
   /** Decides a group of writes in order and commits those that won, with everything pending, in one transaction. */
-  async write(ops: readonly WriteOp[], values: Uint8Array): Promise<Calls['write']['result']> {
-    const heads = await this.#heads(ops.map((op) => op.key));
+  write(ops: readonly WriteOp[], values: Uint8Array): Calls['write']['result'] {
+    const heads = this.#heads(ops.map((op) => op.key));
     const decided = decideWrites(ops, values, heads, this.#revision);
-    const fetched = await this.#db.values(missingValues(decided));
+    const fetched = this.#db.values(missingValues(decided));
     const outcomes = decided.map((one) => outcomeOf(one, fetched));
-    await this.#accept(decided.flatMap(({ row }) => (row === undefined ? [] : [row])));
+    this.#accept(decided.flatMap(({ row }) => (row === undefined ? [] : [row])));
     return { outcomes, revision: this.#revision, pendingLazy: this.#lazy.count };
   }
 
   /** The newest state of each key that has one. */
-  async #heads(keys: readonly string[]): Promise<Map<string, Head>> {
+  #heads(keys: readonly string[]): Map<string, Head> {
     const heads = new Map<string, Head>();
     const onDisk = new Set<string>();
     for (const key of keys) {
@@ -105,7 +103,7 @@ export class LogEngine {
       else heads.set(key, { ...pending, deleted: pending.value === undefined });
     }
     if (onDisk.size === 0) return heads;
-    const found = await this.#db.json<[string, number, number, number]>(SQL.heads, [JSON.stringify([...onDisk])]);
+    const found = this.#db.json<[string, number, number, number]>(SQL.heads, [JSON.stringify([...onDisk])]);
     for (const [key, revision, createRevision, deleted] of found) {
       heads.set(key, { revision, createRevision, deleted: deleted === 1, value: undefined });
     }
@@ -113,7 +111,7 @@ export class LogEngine {
   }
 
   /** Takes decided rows over: into memory when all are lazy and there is room, else to disk. */
-  async #accept(rows: readonly LogRow[]): Promise<void> {
+  #accept(rows: readonly LogRow[]): void {
     const revision = rows.at(-1)?.revision;
     if (revision === undefined) return;
     const bytes = rows.reduce((sum, row) => sum + (row.value?.byteLength ?? 0), this.#lazy.bytes);
@@ -123,20 +121,20 @@ export class LogEngine {
       this.#lazy.count + rows.length <= MAX_LAZY_ROWS &&
       bytes <= MAX_LAZY_BYTES;
     if (inMemory) for (const row of rows) this.#lazy.add(row);
-    else await this.#commit(coalesce([...this.#lazy.rows(), ...rows]), this.#ceilingFor(revision));
+    else this.#commit(coalesce([...this.#lazy.rows(), ...rows]), this.#ceilingFor(revision));
     this.#revision = revision;
   }
 
   /** Writes `rows`, which include everything pending. */
-  async #commit(rows: readonly LogRow[], ceiling: number): Promise<void> {
-    const statements: InStatement[] = [];
+  #commit(rows: readonly LogRow[], ceiling: number): void {
+    const statements: SqlStatement[] = [];
     if (rows.length > 0) statements.push(insertStatement(rows));
     if (ceiling !== this.#ceiling) statements.push(setMeta('ceiling', ceiling));
     for (const { after, before, saved } of this.#lost) {
       if (!saved) statements.push({ sql: SQL.addLost, args: [after, before] });
     }
     if (statements.length === 0) return;
-    await this.#db.transaction(statements);
+    this.#db.transaction(statements);
     this.#ceiling = ceiling;
     for (const gap of this.#lost) gap.saved = true;
     this.#lazy.clear();
@@ -147,27 +145,27 @@ export class LogEngine {
     return this.#ceiling - revision < CEILING_BLOCK / 2 ? revision + CEILING_BLOCK : this.#ceiling;
   }
 
-  async get(key: string): Promise<StoredValue | undefined> {
+  get(key: string): StoredValue | undefined {
     const pending = this.#lazy.newest(key);
     if (pending !== undefined) {
       const { value, createRevision, revision } = pending;
       return value && { key, value: value.slice(), createRevision, modRevision: revision };
     }
-    const row = (await this.#db.rows(SQL.get, [key]))[0];
+    const row = this.#db.rows(SQL.get, [key])[0];
     if (row === undefined || row[2] === 1) return undefined;
     return { key, modRevision: Number(row[0]), createRevision: Number(row[1]), value: blobOf(row[3]) };
   }
 
-  async list(args: Calls['list']['args']): Promise<Calls['list']['result']> {
+  list(args: Calls['list']['args']): Calls['list']['result'] {
     const revision = args.revision ?? this.#revision;
     this.#checkRevision(revision);
-    await this.#settle(args.prefix);
+    this.#settle(args.prefix);
     const range = [lowerBound(args.prefix, args.after), upperBound(args.prefix), revision];
-    const found = await this.#db.json<[string, number, number, number]>(SQL.list, [...range, args.limit + 1]);
+    const found = this.#db.json<[string, number, number, number]>(SQL.list, [...range, args.limit + 1]);
     const piece = takePiece(found.slice(0, args.limit), ([, , , size]) => size);
     const more = piece.length < found.length;
-    const count = more && args.count ? Number(await this.#db.scalar(SQL.count, range)) : piece.length;
-    const values = await this.#db.values(piece.map(([, modRevision]) => modRevision));
+    const count = more && args.count ? Number(this.#db.scalar(SQL.count, range)) : piece.length;
+    const values = this.#db.values(piece.map(([, modRevision]) => modRevision));
     const kvs = piece.map(([key, modRevision, createRevision]) => ({
       key,
       value: values.get(modRevision) ?? new Uint8Array(0),
@@ -177,13 +175,13 @@ export class LogEngine {
     return { kvs, revision, more, count };
   }
 
-  async since(prefix: string, revision: number, limit: number): Promise<Calls['since']['result']> {
+  since(prefix: string, revision: number, limit: number): Calls['since']['result'] {
     this.#checkRevision(revision);
-    await this.#settle(prefix);
+    this.#settle(prefix);
     const args = [prefix, upperBound(prefix), revision, limit + 1];
-    const found = await this.#db.json<[string, number, number, number, number, number]>(SQL.since, args);
+    const found = this.#db.json<[string, number, number, number, number, number]>(SQL.since, args);
     const piece = takePiece(found.slice(0, limit), ([, , , , , size]) => size);
-    const values = await this.#db.values(piece.map(([, , , , valueRevision]) => valueRevision));
+    const values = this.#db.values(piece.map(([, , , , valueRevision]) => valueRevision));
     const events = piece.map(
       ([key, modRevision, createRevision, deleted, valueRevision]): StoredEvent => ({
         key,
@@ -197,27 +195,27 @@ export class LogEngine {
   }
 
   /** Makes every lazy write durable. */
-  async flush(): Promise<void> {
-    if (this.#lazy.count > 0) await this.#commit(this.#lazy.rows(), this.#ceilingFor(this.#revision));
+  flush(): void {
+    if (this.#lazy.count > 0) this.#commit(this.#lazy.rows(), this.#ceilingFor(this.#revision));
   }
 
   /** Reads of a range see the disk only, so what is pending in it goes there first; such reads are rare. */
-  async #settle(prefix: string): Promise<void> {
-    if (this.#lazy.touches(prefix)) await this.flush();
+  #settle(prefix: string): void {
+    if (this.#lazy.touches(prefix)) this.flush();
   }
 
   /**
    * Moves the floor towards `to` by a bounded step: superseded values and deletions up to the floor go, and then free
    * pages are given back, as bounded. Nothing is written when there is nothing to do.
    */
-  async compact(to: number): Promise<Calls['compact']['result']> {
+  compact(to: number): Calls['compact']['result'] {
     const target = Math.min(to, this.#revision);
     if (target > this.#floor) {
       // A row that came to disk below the floor would never be looked at again.
-      await this.flush();
-      const last = await this.#db.scalar(SQL.nextRows, [this.#floor, target, COMPACT_ROWS - 1]);
+      this.flush();
+      const last = this.#db.scalar(SQL.nextRows, [this.#floor, target, COMPACT_ROWS - 1]);
       const floor = last === undefined ? target : Number(last);
-      await this.#db.transaction([
+      this.#db.transaction([
         { sql: SQL.dropReplaced, args: [this.#floor, floor] },
         { sql: SQL.dropDeletions, args: [this.#floor, floor] },
         setMeta('floor', floor),
@@ -227,31 +225,31 @@ export class LogEngine {
       this.#lost = this.#lost.filter((gap) => gap.before > floor);
       if (floor < target) return { floor, done: false };
     }
-    return { floor: this.#floor, done: !(await this.#vacuum()) };
+    return { floor: this.#floor, done: !this.#vacuum() };
   }
 
   /** Gives back some free pages when they are most of the file; whether there may be more to give. */
-  async #vacuum(): Promise<boolean> {
-    const { pages, freePages } = await this.#db.pages();
+  #vacuum(): boolean {
+    const { pages, freePages } = this.#db.pages();
     if (freePages < VACUUM_MIN_PAGES || freePages * 2 < pages) return false;
-    await this.#db.vacuum(VACUUM_STEP_PAGES);
-    return (await this.#db.pages()).freePages < freePages;
+    this.#db.vacuum(VACUUM_STEP_PAGES);
+    return this.#db.pages().freePages < freePages;
   }
 
-  async stats(): Promise<LogStats> {
+  stats(): LogStats {
     return {
       revision: this.#revision,
       floor: this.#floor,
       commits: this.#db.commits,
       pendingLazy: this.#lazy.count,
-      ...(await this.#db.pages()),
+      ...this.#db.pages(),
     };
   }
 
   /** Writes what is pending and closes the file; the next start goes on with the next revision. */
-  async close(): Promise<void> {
+  close(): void {
     try {
-      await this.#commit(this.#lazy.rows(), this.#revision);
+      this.#commit(this.#lazy.rows(), this.#revision);
     } finally {
       this.#db.close();
     }
@@ -268,16 +266,16 @@ export class LogEngine {
   }
 }
 
-async function createSchema(path: string): Promise<void> {
+function createSchema(path: string): void {
   const db = new LogConnection(path);
   try {
-    await db.define(CREATE_SETTINGS, CREATE_STATEMENTS);
+    db.define(CREATE_SETTINGS, CREATE_STATEMENTS);
   } finally {
     db.close();
   }
 }
 
-const setMeta = (name: string, value: number): InStatement => ({ sql: SQL.setMeta, args: [name, value] });
+const setMeta = (name: string, value: number): SqlStatement => ({ sql: SQL.setMeta, args: [name, value] });
 
 /** The leading `items` whose sizes stay below MAX_PIECE_BYTES together, but at least one. */
 function takePiece<Item>(items: readonly Item[], sizeOf: (item: Item) => number | null): Item[] {

@@ -29,41 +29,41 @@ function memoryOf(values: Iterable<Uint8Array | undefined>): ArrayBuffer[] {
 }
 
 /** Does what `request` asks for; gives the result and the memory to hand over with it. */
-async function perform(engine: LogEngine, request: Request): Promise<[result: unknown, transfer?: ArrayBuffer[]]> {
+function perform(engine: LogEngine, request: Request): [result: unknown, transfer?: ArrayBuffer[]] {
   switch (request.call) {
     case 'write': {
-      const result = await engine.write(request.args.ops, request.args.values);
+      const result = engine.write(request.args.ops, request.args.values);
       return [result, memoryOf(result.outcomes.map((one) => (one.ok ? one.removed : one.current?.value)))];
     }
     case 'get': {
-      const result = await engine.get(request.args.key);
+      const result = engine.get(request.args.key);
       return [result, memoryOf([result?.value])];
     }
     case 'list': {
-      const result = await engine.list(request.args);
+      const result = engine.list(request.args);
       return [result, memoryOf(result.kvs.map((kv) => kv.value))];
     }
     case 'since': {
       const { prefix, revision, limit } = request.args;
-      const result = await engine.since(prefix, revision, limit);
+      const result = engine.since(prefix, revision, limit);
       return [result, memoryOf(result.events.map((event) => event.value))];
     }
     case 'flush':
-      await engine.flush();
+      engine.flush();
       return [{ pendingLazy: 0 }];
     case 'compact':
-      return [await engine.compact(request.args.to)];
+      return [engine.compact(request.args.to)];
     case 'stats':
-      return [await engine.stats()];
+      return [engine.stats()];
     case 'close':
-      await engine.close();
+      engine.close();
       return [undefined];
   }
 }
 
-async function answer(engine: LogEngine, request: Request): Promise<void> {
+function answer(engine: LogEngine, request: Request): void {
   try {
-    const [result, transfer] = await perform(engine, request);
+    const [result, transfer] = perform(engine, request);
     send({ kind: 'result', id: request.id, result }, transfer);
   } catch (error) {
     send({ kind: 'error', id: request.id, error: wireError(error) });
@@ -71,13 +71,10 @@ async function answer(engine: LogEngine, request: Request): Promise<void> {
   if (request.call === 'close') port.close();
 }
 
-async function serve(): Promise<void> {
+function serve(): void {
   try {
-    const engine = await LogEngine.open(path);
-    let last = Promise.resolve();
-    port.on('message', (request: Request) => {
-      last = last.then(() => answer(engine, request));
-    });
+    const engine = LogEngine.open(path);
+    port.on('message', (request: Request) => answer(engine, request));
     send({ kind: 'opened', opened: engine.opened });
   } catch (error) {
     send({ kind: 'refused', operator: error instanceof OperatorError, message: errorText(error) });
@@ -85,4 +82,4 @@ async function serve(): Promise<void> {
   }
 }
 
-void serve();
+serve();

@@ -1,4 +1,4 @@
-import type { InStatement } from '@libsql/client/sqlite3';
+import type { SqlStatement } from './connection.ts';
 import type { LogRow } from './lazy-buffer.ts';
 import type { WriteOp, WriteOutcome } from './protocol.ts';
 import { SQL } from './schema.ts';
@@ -75,7 +75,7 @@ export function outcomeOf({ op, row, found }: DecidedWrite, fetched: ReadonlyMap
 }
 
 /** One insert for all rows: their columns travel as one JSON text and their values as one blob. */
-export function insertStatement(rows: readonly LogRow[]): InStatement {
+export function insertStatement(rows: readonly LogRow[]): SqlStatement {
   const values = new Uint8Array(rows.reduce((sum, row) => sum + (row.value?.byteLength ?? 0), 0));
   let offset = 0;
   const columns = rows.map((row) => {
