@@ -30,6 +30,10 @@ export interface LibsqlOptions {
   readonly onFatal: (error: DatastoreError) => void;
 }
 
+/** Groups the worker may have: the one it commits, and the one it goes on with without waiting for this thread. */
+const MAX_GROUPS = 2;
+/** So many waiting writes make a group; fewer wait for others until this turn of the event loop is over. */
+const FULL_GROUP = 8;
 /** Keys or events in one piece of a read; writes go on between pieces. */
 const PIECE_ROWS = 500;
 /** Reads that may wait for the worker. */
@@ -62,7 +66,7 @@ export async function openLibsqlDatastore(options: LibsqlOptions): Promise<Libsq
   }
 }
 
-/** See Datastore. One group of writes is at the worker at a time; what arrives meanwhile forms the next group. */
+/** See Datastore. Few groups of writes are at the worker at a time; what arrives meanwhile forms the next group. */
 export class LibsqlDatastore implements Datastore {
   readonly #link: WorkerLink;
   readonly #log: Logger;
@@ -75,7 +79,7 @@ export class LibsqlDatastore implements Datastore {
   #revision: number;
   #closed: DatastoreError | undefined;
   #closing: Promise<void> | undefined;
-  #groupAtWorker: Promise<void> | undefined;
+  readonly #groupsAtWorker = new Set<Promise<void>>();
   #sendScheduled = false;
   #reads = 0;
   /** The newest piece of a long read; pieces of all long reads take turns. */
@@ -206,9 +210,9 @@ export class LibsqlDatastore implements Datastore {
   async #close(): Promise<void> {
     if (this.#closed === undefined) this.#closed = new DatastoreError('closed', 'the datastore is closed');
     this.#cancelFlush();
-    while (this.#queue.length > 0 || this.#groupAtWorker !== undefined) {
-      if (this.#groupAtWorker === undefined) this.#sendGroup();
-      await this.#groupAtWorker;
+    while (this.#queue.length > 0 || this.#groupsAtWorker.size > 0) {
+      if (this.#queue.length > 0) this.#sendGroup();
+      await Promise.all(this.#groupsAtWorker);
     }
     await this.#compactor.stop();
     await this.#link.close();
@@ -225,37 +229,41 @@ export class LibsqlDatastore implements Datastore {
     return new Promise((resolve, reject) => {
       if (this.#closed !== undefined) throw this.#closed;
       this.#queue.add({ verb, key, value, expect, lazy: options?.durability === 'lazy', resolve, reject });
-      this.#scheduleSend();
+      if (this.#queue.length >= FULL_GROUP && this.#groupsAtWorker.size < MAX_GROUPS) this.#sendGroup();
+      else this.#scheduleSend();
     });
   }
 
-  /** Lets everything that is ready to write in this turn of the event loop join the group. */
+  /** Lets what is ready to write in this turn of the event loop join the group. */
   #scheduleSend(): void {
-    if (this.#sendScheduled || this.#groupAtWorker !== undefined || this.#queue.length === 0) return;
+    if (this.#sendScheduled || this.#queue.length === 0) return;
     this.#sendScheduled = true;
     setImmediate(() => {
       this.#sendScheduled = false;
-      if (this.#groupAtWorker === undefined && this.#queue.length > 0) this.#sendGroup();
+      if (this.#groupsAtWorker.size < MAX_GROUPS && this.#queue.length > 0) this.#sendGroup();
     });
   }
 
   #sendGroup(): void {
     const group = this.#queue.takeGroup();
     const { ops, values } = packGroup(group);
-    this.#groupAtWorker = this.#link.call('write', { ops, values }, [values.buffer]).then(
-      (result) => this.#finish(group, result),
+    const atWorker = this.#link.call('write', { ops, values }, [values.buffer]).then(
+      (result) => {
+        this.#groupsAtWorker.delete(atWorker);
+        this.#finish(group, result);
+      },
       (error: unknown) => {
-        this.#groupAtWorker = undefined;
+        this.#groupsAtWorker.delete(atWorker);
         this.#noticeFailure(error);
         for (const write of group) write.reject(error instanceof Error ? error : new Error(String(error)));
         this.#scheduleSend();
       },
     );
+    this.#groupsAtWorker.add(atWorker);
   }
 
   /** Hands a committed group out: first to the subscribers, then to the writers. */
   #finish(group: readonly WaitingWrite[], result: Calls['write']['result']): void {
-    this.#groupAtWorker = undefined;
     const events: DatastoreEvent[] = [];
     group.forEach((write, index) => {
       const outcome = result.outcomes[index];

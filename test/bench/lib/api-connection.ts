@@ -23,6 +23,7 @@ interface Kubeconfig {
 const JSON_TYPE = 'application/json';
 const HEAD_END = Buffer.from('\r\n\r\n');
 const LINE_END = Buffer.from('\r\n');
+const NOTHING = Buffer.alloc(0);
 
 /** Reads the administrator's kubeconfig that kedge writes. */
 export function readAccess(kubeconfig: string): Access {
@@ -50,8 +51,8 @@ export function readAccess(kubeconfig: string): Access {
 export class ApiConnection {
   readonly #socket: TLSSocket;
   readonly #host: string;
-  #received: Buffer[] = [];
-  #size = 0;
+  /** What has come and was not taken yet. */
+  #received: Buffer = NOTHING;
   #onData: () => void = () => {};
   #failure: Error | undefined;
 
@@ -59,8 +60,7 @@ export class ApiConnection {
     this.#socket = socket;
     this.#host = host;
     socket.on('data', (chunk: Buffer) => {
-      this.#received.push(chunk);
-      this.#size += chunk.length;
+      this.#received = this.#received.length === 0 ? chunk : Buffer.concat([this.#received, chunk]);
       this.#onData();
     });
     const fail = (error: Error): void => {
@@ -82,27 +82,72 @@ export class ApiConnection {
   }
 
   /** Sends a request and reads the whole answer, whatever its code. */
-  async request(method: string, path: string, body = '', accept = JSON_TYPE): Promise<Answer> {
+  request(method: string, path: string, body = '', accept = JSON_TYPE): Promise<Answer> {
+    return new Promise((resolve, reject) => this.exchange(method, path, body, accept, resolve, reject));
+  }
+
+  /** The same by callbacks, which cost a client that sends many requests less. */
+  exchange(
+    method: string,
+    path: string,
+    body: string,
+    accept: string,
+    answered: (answer: Answer) => void,
+    failed: (error: Error) => void,
+  ): void {
     this.#send(method, path, body, accept);
-    const { code, length, rest } = await this.#readHead();
-    assert.ok(length !== undefined, 'the answer tells its length');
-    await this.#until(() => this.#size >= length, rest);
-    return { code, body: this.#take(length) };
+    let head: Head | undefined;
+    let chunks: Buffer[] = [];
+    let size = 0;
+    this.#onData = () => {
+      if (this.#failure !== undefined) {
+        failed(this.#failure);
+        return;
+      }
+      if (head === undefined) {
+        head = readHead(this.#received);
+        if (head === undefined) return;
+        this.#received = this.#received.subarray(head.end);
+      }
+      const { code, length } = head;
+      if (length === undefined) {
+        failed(new Error(`an answer to ${method} ${path} that does not tell its length`));
+        return;
+      }
+      chunks.push(this.#received);
+      size += this.#received.length;
+      this.#received = NOTHING;
+      if (size < length) return;
+      const [only = NOTHING] = chunks;
+      const all = chunks.length === 1 ? only : Buffer.concat(chunks, size);
+      chunks = [];
+      this.#received = all.subarray(length);
+      this.#onData = () => {};
+      answered({ code, body: all.subarray(0, length) });
+    };
   }
 
   /** Begins a watch; `onLine` gets each event's JSON document. Resolves when the server has taken it. */
-  async watch(path: string, onLine: (line: Buffer) => void): Promise<void> {
+  watch(path: string, onLine: (line: Buffer) => void): Promise<void> {
     this.#send('GET', path, '', JSON_TYPE);
-    const { code, rest } = await this.#readHead();
-    assert.equal(code, 200, `watch of ${path}`);
-    let pending = rest;
-    const read = (): void => {
-      pending = Buffer.concat([pending, ...this.#received.splice(0)]);
-      this.#size = 0;
-      pending = readChunks(pending, onLine);
-    };
-    this.#onData = read;
-    read();
+    return new Promise((resolve, reject) => {
+      let begun = false;
+      this.#onData = () => {
+        if (this.#failure !== undefined) {
+          reject(this.#failure);
+          return;
+        }
+        if (!begun) {
+          const head = readHead(this.#received);
+          if (head === undefined) return;
+          assert.equal(head.code, 200, `watch of ${path}`);
+          begun = true;
+          this.#received = this.#received.subarray(head.end);
+          resolve();
+        }
+        this.#received = readChunks(this.#received, onLine);
+      };
+    });
   }
 
   close(): void {
@@ -113,46 +158,26 @@ export class ApiConnection {
     const type = body === '' ? '' : `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n`;
     this.#socket.write(`${method} ${path} HTTP/1.1\r\nhost: ${this.#host}\r\naccept: ${accept}\r\n${type}\r\n${body}`);
   }
+}
 
-  async #readHead(): Promise<{ code: number; length: number | undefined; rest: Buffer }> {
-    let at = -1;
-    await this.#until(() => {
-      this.#received = [Buffer.concat(this.#received)];
-      at = this.#received[0]?.indexOf(HEAD_END) ?? -1;
-      return at >= 0;
-    });
-    const all = this.#take(this.#size);
-    const head = all.subarray(0, at).toString('latin1');
-    const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
-    return {
-      code: Number(head.slice(9, 12)),
-      length: length === undefined ? undefined : Number(length),
-      rest: all.subarray(at + HEAD_END.length),
-    };
-  }
+interface Head {
+  readonly code: number;
+  readonly length: number | undefined;
+  /** Where the body begins. */
+  readonly end: number;
+}
 
-  /** Waits until `enough`; `first` is put before what comes. */
-  async #until(enough: () => boolean, first: Buffer = Buffer.alloc(0)): Promise<void> {
-    if (first.length > 0) {
-      this.#received.unshift(first);
-      this.#size += first.length;
-    }
-    while (!enough()) {
-      if (this.#failure !== undefined) throw this.#failure;
-      await new Promise<void>((resolve) => {
-        this.#onData = resolve;
-      });
-    }
-    this.#onData = () => {};
-  }
-
-  #take(length: number): Buffer {
-    const all = this.#received.length === 1 ? this.#received[0] : Buffer.concat(this.#received);
-    assert.ok(all !== undefined && all.length >= length);
-    this.#received = [all.subarray(length)];
-    this.#size = all.length - length;
-    return all.subarray(0, length);
-  }
+/** The head of an answer; undefined when not all of it is there. */
+function readHead(bytes: Buffer): Head | undefined {
+  const end = bytes.indexOf(HEAD_END);
+  if (end < 0) return undefined;
+  const head = bytes.toString('latin1', 0, end);
+  const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
+  return {
+    code: Number(head.slice(9, 12)),
+    length: length === undefined ? undefined : Number(length),
+    end: end + HEAD_END.length,
+  };
 }
 
 /** Hands the lines in whole chunks of a chunked body to `onLine`; returns what is not whole yet. */
