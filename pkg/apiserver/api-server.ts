@@ -13,12 +13,14 @@ import {
   attributesOf,
   createRouter,
   isKnown,
-  type OpenExchange,
+  OpenExchange,
   openExchange,
   type RouterOptions,
+  serveResource,
   subresourceOf,
 } from './http/router.ts';
 import { Traffic, type TrafficLimits } from './http/traffic.ts';
+import { isWebSocketStream, WebSocketResponse } from './http/websocket-response.ts';
 
 export interface ServingTls {
   readonly key: string;
@@ -183,6 +185,15 @@ export class ApiServer implements Component {
     actAsAsked(exchange, options);
     await core.operations.store.datastore.current();
     requireAuthorized(core.authorizer, attributesOf(exchange), audit);
+    if (isWebSocketStream(request, info)) {
+      const response = new WebSocketResponse(request, socket, head, info.verb === 'watch');
+      const { query, user } = exchange;
+      await serveResource(
+        new OpenExchange(request, response as never, info, query, user, this.#stopping.signal, audit),
+        options,
+      );
+      return;
+    }
     const descriptor = core.registry.find(info.group, info.version, info.resource);
     const subresource = descriptor === undefined ? undefined : subresourceOf(descriptor, info);
     if (descriptor === undefined || subresource?.type !== 'connect') throw statusErrors.pathNotFound();

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { WebSocket } from 'ws';
 import { BUSYBOX_IMAGE } from '../../packaging/images/busybox.ts';
 import type { Kedge, KubectlOptions } from './lib/kedge.ts';
+import { agentOf } from './lib/kubeconfig-agent.ts';
 import { deployment, pod, SERVE_HOSTNAME, service, shell } from './lib/manifests.ts';
 import { Namespace } from './lib/namespace.ts';
 import { useKedge } from './lib/use-kedge.ts';
@@ -182,6 +185,25 @@ function logs(kedge: () => Kedge): void {
     await talk.hears(/line 5/);
     assert.equal(await talk.ends(), 0);
     assert.equal(talk.stdout, 'line 1\nline 2\nline 3\nline 4\nline 5\n');
+  });
+
+  test('logs through a websocket, as browsers get them', async () => {
+    const ns = await Namespace.create(kedge(), 'browser');
+    await ns.apply(pod('box', { restartPolicy: 'Never', containers: [shell('main', 'echo one; sleep 1; echo two')] }));
+    await ns.waitFor('pod/box', '.status.phase', /Running|Succeeded/);
+    const url = `wss://127.0.0.1:6443/api/v1/namespaces/${ns.name}/pods/box/log?follow=true`;
+    for (const [protocol, decode] of [
+      ['binary.k8s.io', (data: Buffer) => data.toString()],
+      ['base64.binary.k8s.io', (data: Buffer) => Buffer.from(data.toString(), 'base64').toString()],
+    ] as const) {
+      const socket = new WebSocket(url, protocol, { agent: agentOf(kedge().kubeconfig) });
+      let text = '';
+      socket.on('message', (data: Buffer) => {
+        text += decode(data);
+      });
+      await once(socket, 'close');
+      assert.equal(text, 'one\ntwo\n', protocol);
+    }
   });
 
   test('logs --previous after a restart', async () => {

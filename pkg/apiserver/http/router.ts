@@ -472,7 +472,7 @@ const hasBuiltIn = ({ registry }: ApiCore, group: string): boolean =>
   [...registry.all()].some(({ type, custom }) => type.group === group && !custom);
 
 /** Finds the descriptor of an authorized resource request and hands it to the verb's handler. */
-async function serveResource(exchange: Exchange, options: RouterOptions): Promise<void> {
+export async function serveResource(exchange: Exchange, options: RouterOptions): Promise<void> {
   const { core, log } = options;
   const { info } = exchange;
   const descriptor = core.registry.find(info.group, info.version, info.resource);
