@@ -577,8 +577,10 @@ async function serveSubresource(exchange: Exchange, descriptor: Descriptor, opti
   if (subresource === undefined || info.name === '') {
     throw descriptor.custom ? statusErrors.notFound(descriptor.type, info.name) : statusErrors.pathNotFound();
   }
+  // Proxies take every method there is.
+  const isTaken = info.subresource === 'proxy' || (subresource.verbs as readonly string[]).includes(info.verb);
+  if (!isTaken) throw verbRefused(descriptor, info);
   if (subresource.type === 'connect') return options.connector.serve(exchange, descriptor);
-  if (!(subresource.verbs as readonly string[]).includes(info.verb)) throw verbRefused(descriptor, info);
   if (subresource.type === 'action') return handleAction(exchange, descriptor, core);
   if (subresource.type === 'scale') {
     if (info.verb === 'get') return handleScaleGet(exchange, descriptor, subresource, core);

@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { ApiServerProcess } from './api-server.ts';
+import { FORMS } from './every-kind/forms.ts';
+import { collectionPath, Life, type Resource } from './every-kind/life.ts';
+import { REVIEWS, SAMPLES } from './every-kind/samples.ts';
+
+interface Listed {
+  readonly name: string;
+  readonly kind: string;
+  readonly namespaced: boolean;
+  readonly verbs: readonly string[];
+}
+
+/** Resources at once: the server is one process, the client waits for it most of the time. */
+const AT_ONCE = 4;
+
+describe('every kind, every verb, every form', () => {
+  let server: ApiServerProcess;
+  let resources: Resource[];
+  before(async () => {
+    server = await ApiServerProcess.start();
+    resources = await discover(server);
+    // Pods want one; no controller is there to make it.
+    const path = '/api/v1/namespaces/default/serviceaccounts';
+    const body = JSON.stringify({ metadata: { name: 'default' } });
+    const { status, text } = await server.send({ method: 'POST', path, body });
+    assert.equal(status, 201, text);
+  });
+  after(() => server?.stop());
+
+  test('the life of the objects of every resource', async () => {
+    const stored = resources.filter(({ verbs }) => verbs.includes('create') && verbs.includes('get'));
+    const failures: string[] = [];
+    const waiting = stored.values();
+    const worker = async (): Promise<void> => {
+      for (const resource of waiting) {
+        const sample =
+          SAMPLES[resource.kind] ?? SAMPLES[`${resource.groupVersion.split('/').at(-2) ?? ''}/${resource.kind}`];
+        assert.ok(sample, `there is no sample of ${resource.groupVersion} ${resource.kind}`);
+        try {
+          await new Life(server, resource, sample).run();
+        } catch (error) {
+          failures.push(
+            `${resource.groupVersion} ${resource.kind}: ${error instanceof Error ? error.stack : String(error)}`,
+          );
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, worker));
+    assert.deepEqual(failures, [], failures.join('\n\n'));
+    assert.ok(stored.length >= 60, `${stored.length} resources`);
+  });
+
+  test('reviews are answered in the form they are asked in', async () => {
+    const asked = resources.filter(({ verbs }) => verbs.join() === 'create');
+    for (const resource of asked) {
+      const { groupVersion: apiVersion, kind } = resource;
+      for (const form of FORMS) {
+        const review = REVIEWS[kind];
+        assert.ok(review, `there is no sample of ${kind}`);
+        const headers = { accept: form.mediaType, 'content-type': form.mediaType };
+        const body = form.write({ apiVersion, kind, ...review.body });
+        const { status, bytes } = await server.send({ method: 'POST', path: collectionPath(resource), headers, body });
+        const answer = form.read(bytes);
+        assert.equal(status, review.status ?? 201, JSON.stringify(answer));
+        assert.equal(answer['kind'], review.status === undefined ? kind : 'Status');
+      }
+    }
+    assert.ok(asked.length >= 7, `${asked.length} kinds`);
+  });
+
+  test('verbs that discovery does not name are refused', async () => {
+    for (const resource of resources) {
+      const { name, parts, verbs } = resource;
+      const collection = collectionPath(resource);
+      await refused(verbs, collection, { POST: ['create'], GET: ['list'], DELETE: ['deletecollection'] });
+      await refused([], collection, { PUT: ['update'], PATCH: ['patch'] });
+      await refused(verbs, `${collection}/x`, { GET: ['get'], PUT: ['update'], PATCH: ['patch'], DELETE: ['delete'] });
+      for (const [part, partVerbs] of Object.entries(parts)) {
+        await refused(partVerbs, `${collection}/x/${part}`, {
+          POST: ['create'],
+          GET: ['get'],
+          PUT: ['update'],
+          PATCH: ['patch'],
+          DELETE: ['delete'],
+        });
+      }
+      assert.ok(name);
+    }
+  });
+
+  async function refused(
+    named: readonly string[],
+    path: string,
+    methods: Record<string, readonly string[]>,
+  ): Promise<void> {
+    for (const [method, [verb = '']] of Object.entries(methods)) {
+      if (named.includes(verb)) continue;
+      const { status, text } = await server.send({ method, path });
+      assert.equal(status, 405, `${method} ${path}: ${text}`);
+      assert.equal((JSON.parse(text) as { reason: string }).reason, 'MethodNotAllowed');
+    }
+  }
+});
+
+async function discover(server: ApiServerProcess): Promise<Resource[]> {
+  const read = async <T>(path: string): Promise<T> =>
+    JSON.parse((await server.send({ method: 'GET', path })).text) as T;
+  const { groups } = await read<{ groups: { versions: { groupVersion: string }[] }[] }>('/apis');
+  const versions = ['v1', ...groups.flatMap((group) => group.versions.map(({ groupVersion }) => groupVersion))];
+  const found: Resource[] = [];
+  for (const groupVersion of versions) {
+    const { resources } = await read<{ resources: Listed[] }>(
+      groupVersion === 'v1' ? '/api/v1' : `/apis/${groupVersion}`,
+    );
+    for (const { name, kind, namespaced, verbs } of resources) {
+      if (name.includes('/')) continue;
+      const parts = resources.flatMap((each) =>
+        each.name.startsWith(`${name}/`) ? [[each.name.slice(name.length + 1), each.verbs] as const] : [],
+      );
+      found.push({ groupVersion, name, kind, namespaced, verbs, parts: Object.fromEntries(parts) });
+    }
+  }
+  return found;
+}
