@@ -55,11 +55,12 @@ function every(text: string): CronSchedule {
   return { next: (ms) => Math.floor(ms / 1000) * 1000 + whole };
 }
 
-/** Whether `name` is a time zone this machine knows. */
+/** Whether `name` is a time zone this machine knows, in its own letters; an offset is no name. */
 export function isTimeZone(name: string): boolean {
+  if (/^[+-]/.test(name)) return false;
   try {
-    new Intl.DateTimeFormat('en', { timeZone: name });
-    return true;
+    const { timeZone } = new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions();
+    return timeZone === name || timeZone.toLowerCase() !== name.toLowerCase();
   } catch (error) {
     if (error instanceof RangeError) return false;
     throw error;

@@ -63,8 +63,24 @@ export function goStringMap(map: Readonly<Record<string, string>> | undefined): 
 
 /** A string list as upstream prints it in messages: `[]string{"a", "b"}`. */
 export function goStringSlice(list: readonly string[] | undefined): Verbatim {
-  if (list === undefined) return new Verbatim('[]string(nil)');
-  return new Verbatim(`[]string{${list.map(goQuote).join(', ')}}`);
+  return goSlice('string', list);
+}
+
+/** The same of a type that is a string: `[]networking.PolicyType{"Ingress"}`. */
+export function goSlice(type: string, list: readonly string[] | undefined): Verbatim {
+  return new Verbatim(`[]${type}${list === undefined ? '(nil)' : `{${list.map(goQuote).join(', ')}}`}`);
+}
+
+/** A list of numbers, likewise: `[]int32{1, 2}`. */
+export function goNumberSlice(list: readonly number[] | undefined): Verbatim {
+  return new Verbatim(list === undefined ? '[]int32(nil)' : `[]int32{${list.join(', ')}}`);
+}
+
+/** A time as upstream prints it in messages: `2026-01-31 12:00:00 +0000 UTC`. */
+export function goTime(time: string | null | undefined): Verbatim | undefined {
+  if (!time) return undefined;
+  const [date, clock] = new Date(time).toISOString().split(/[T.]/);
+  return new Verbatim(`${date} ${clock} +0000 UTC`);
 }
 
 export type BadValue = Json | undefined | Verbatim;

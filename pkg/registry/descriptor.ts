@@ -52,6 +52,12 @@ export interface ActionCall {
   readonly registry: RegistryAccess;
 }
 
+/**
+ * A step of judging an update: the change of the metadata, the whole object as if it were new (its metadata, too), its
+ * content alone, the change of the content.
+ */
+export type UpdateStep = 'metadata' | 'object' | 'content' | 'change';
+
 /** Another view of the same object: `status`, `finalize`, `approval`, `ephemeralcontainers`, `resize`. */
 export interface PartSubresource<T extends KubeObject = KubeObject> {
   readonly type: 'part';
@@ -184,6 +190,11 @@ export interface Descriptor<T extends KubeObject = KubeObject> {
   /** What holds for new objects besides. */
   validateCreate?(object: T): Iterable<FieldError>;
   validateUpdate?(object: T, old: T): Iterable<FieldError>;
+  /**
+   * In which order upstream's strategy judges an update; every step tells all that it finds, be it once more. The generic
+   * registry has judged the change of the metadata before.
+   */
+  readonly updateSteps?: readonly UpdateStep[];
   /** What of metadata a write of `status` leaves as it is. Upstream's status strategies differ in it, kind by kind. */
   readonly statusKeepsMetadata?: PartSubresource['keepsMetadata'];
   /** Judges a write of `status`. */

@@ -2,16 +2,15 @@ import { randomUUID } from 'node:crypto';
 import type { JsonObject } from '../../api/schema.ts';
 import type { KubeObject, ResourceType } from '../../api/types.ts';
 import { apiVersionOf } from '../../api/types.ts';
-import { append } from '../../apimachinery/append.ts';
 import { canonicalize } from '../../apimachinery/canonical.ts';
 import { semanticEqual } from '../../apimachinery/deep-equal.ts';
-import { fieldError, Verbatim } from '../../apimachinery/field-error.ts';
+import { type FieldError, fieldError, Verbatim } from '../../apimachinery/field-error.ts';
 import { cloneJson } from '../../apimachinery/json.ts';
 import { generateName } from '../../apimachinery/random-name.ts';
 import { statusErrors } from '../../apimachinery/status-error.ts';
 import { formatTime } from '../../apimachinery/time.ts';
 import type { Clock } from '../../base/clock.ts';
-import type { Descriptor, PartSubresource, WriteContext } from '../../registry/descriptor.ts';
+import type { Descriptor, PartSubresource, UpdateStep, WriteContext } from '../../registry/descriptor.ts';
 import type { UserInfo } from '../../registry/user-info.ts';
 import type { AdmissionChain } from '../admission/admission.ts';
 import { objectKey, type Store } from '../storage/store.ts';
@@ -257,13 +256,11 @@ export class ResourceOperations {
     if (descriptor.generation && contentChanged(descriptor, followed, draft, live)) {
       draft.metadata.generation = (live.metadata.generation ?? 0) + 1;
     }
-    const metadataErrors = validateObjectMetaUpdate(draft, live);
-    const errors = [...metadataErrors, ...metadataErrors];
-    if (part?.type === 'part') append(errors, part.validate?.(draft, live) ?? []);
-    else if (whole) {
-      append(errors, descriptor.validate?.(draft) ?? []);
-      append(errors, descriptor.validateUpdate?.(draft, live) ?? []);
-    }
+    const errors = [
+      ...validateObjectMetaUpdate(draft, live),
+      ...judgeUpdate(descriptor, whole ? (descriptor.updateSteps ?? UPDATE_STEPS) : ['metadata'], draft, live),
+      ...(part?.type === 'part' ? (part.validate?.(draft, live) ?? []) : []),
+    ];
     if (errors.length > 0) throw statusErrors.invalid(descriptor.type, live.metadata.name, errors);
     if (whole) for (const text of descriptor.warnings?.(draft, live) ?? []) request.warn(text);
     await this.#admission.validate(attributes);
@@ -326,6 +323,22 @@ export class ResourceOperations {
 
   #context(request: WriteRequest): WriteContext {
     return { user: request.user, now: formatTime(this.#clock.now()) };
+  }
+}
+
+const UPDATE_STEPS: readonly UpdateStep[] = ['metadata', 'content', 'change'];
+
+function* judgeUpdate<T extends KubeObject>(
+  descriptor: Descriptor<T>,
+  steps: readonly UpdateStep[],
+  draft: T,
+  live: T,
+): Iterable<FieldError> {
+  for (const step of steps) {
+    if (step === 'metadata') yield* validateObjectMetaUpdate(draft, live);
+    if (step === 'object') yield* validateObjectMeta(descriptor, draft);
+    if (step === 'object' || step === 'content') yield* descriptor.validate?.(draft) ?? [];
+    if (step === 'change') yield* descriptor.validateUpdate?.(draft, live) ?? [];
   }
 }
 

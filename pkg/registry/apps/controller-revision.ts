@@ -20,6 +20,7 @@ export const controllerRevision = describe<ControllerRevision>(controllerRevisio
     if (data === undefined || data === null) yield fieldError.required(FieldPath.of('data'), 'data is mandatory');
     yield* nonNegative(FieldPath.of('revision'), revision);
   },
+  updateSteps: ['metadata', 'object', 'change'],
   validateUpdate: ({ data }, old) => unchanged(FieldPath.of('data'), data, old.data),
   columns: [
     nameColumn,

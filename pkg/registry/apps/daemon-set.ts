@@ -36,6 +36,7 @@ export const daemonSet = describe<DaemonSet>(daemonSets, {
   warnings: (object, old) => workloadWarnings(object, old, false),
   validate: validateDaemonSet,
   validateUpdate: validateDaemonSetUpdate,
+  updateSteps: ['object', 'metadata', 'content', 'change'],
   validateStatus: validateDaemonSetStatus,
   columns: [
     nameColumn,

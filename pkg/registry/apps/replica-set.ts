@@ -19,6 +19,7 @@ export const replicaSet = describe<ReplicaSet>(replicaSets, {
   warnings: workloadWarnings,
   validate: validateReplicaSet,
   validateUpdate: validateReplicaSetUpdate,
+  updateSteps: ['object', 'metadata', 'content', 'change'],
   validateStatus: validateReplicaSetStatus,
   columns: [
     nameColumn,

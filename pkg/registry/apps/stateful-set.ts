@@ -8,7 +8,7 @@ import { claimSpecWarnings, workloadWarnings } from '../core/pod-warnings.ts';
 import { describe } from '../descriptor.ts';
 import { replicasScale } from '../scale.ts';
 import {
-  validateStatefulSet,
+  validateNewStatefulSet,
   validateStatefulSetStatus,
   validateStatefulSetUpdate,
 } from './validation/stateful-set.ts';
@@ -29,7 +29,7 @@ export const statefulSet = describe<StatefulSet>(statefulSets, {
       yield 'spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended';
     }
   },
-  validate: validateStatefulSet,
+  validateCreate: validateNewStatefulSet,
   validateUpdate: validateStatefulSetUpdate,
   validateStatus: validateStatefulSetStatus,
   columns: [

@@ -4,7 +4,7 @@ import type { Json, JsonObject } from '../../api/schema.ts';
 import { isJsonObject } from '../../apimachinery/json.ts';
 import { describe } from '../descriptor.ts';
 import { autoscalerColumns } from './columns.ts';
-import { validateAutoscaler } from './validation.ts';
+import { validateAutoscaler, validateAutoscalerStatus } from './validation.ts';
 
 const DEFAULT_CPU_UTILIZATION = 80;
 
@@ -121,6 +121,7 @@ export const horizontalPodAutoscalerV1 = describe<HorizontalPodAutoscaler>(horiz
     if (metadata.annotations?.[METRICS] === undefined) spec.targetCPUUtilizationPercentage ??= DEFAULT_CPU_UTILIZATION;
   },
   validate: (object) => validateAutoscaler(toV2(object as unknown as JsonObject) as never),
+  validateStatus: validateAutoscalerStatus,
   columns: autoscalerColumns((object) => toV2(object as JsonObject)),
   storedAs: {
     type: horizontalPodAutoscalers,

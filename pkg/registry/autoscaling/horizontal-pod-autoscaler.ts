@@ -2,7 +2,7 @@ import type { HorizontalPodAutoscaler, HPAScalingRules } from '../../api/generat
 import { horizontalPodAutoscalers } from '../../api/resources.ts';
 import { describe } from '../descriptor.ts';
 import { autoscalerColumns } from './columns.ts';
-import { validateAutoscaler } from './validation.ts';
+import { validateAutoscaler, validateAutoscalerStatus } from './validation.ts';
 
 /** Percent of the request; autoscaling/v2 SetDefaults_HorizontalPodAutoscaler. */
 const DEFAULT_CPU_UTILIZATION = 80;
@@ -24,6 +24,7 @@ export const horizontalPodAutoscaler = describe<HorizontalPodAutoscaler>(horizon
     spec.metrics = [{ type: 'Resource', resource: { name: 'cpu', target } }];
   },
   validate: validateAutoscaler,
+  validateStatus: validateAutoscalerStatus,
   columns: autoscalerColumns((object) => object),
 });
 

@@ -5,26 +5,30 @@ import type {
   HPAScalingRules,
   MetricSpec,
   MetricTarget,
+  PodsMetricSource,
 } from '../../api/generated/autoscaling-v2.ts';
 import { fieldError } from '../../apimachinery/field-error.ts';
 import { FieldPath } from '../../apimachinery/field-path.ts';
 import { isPathSegmentName } from '../../apimachinery/names.ts';
 import { parseQuantity } from '../../apimachinery/quantity.ts';
-import { each, type Findings, oneOf } from '../validation/rules.ts';
+import { containerResourceName, goQuantity } from '../core/validation/resources.ts';
+import { dnsLabel, each, type Findings, nonNegative } from '../validation/rules.ts';
 
 const SPEC = FieldPath.of('spec');
 const MAX_WINDOW_SECONDS = 3600;
 const MAX_PERIOD_SECONDS = 1800;
+const SELECT_POLICIES = ['Disabled', 'Max', 'Min'];
 
-/** The field of a metric that holds its source, by type. */
+/** The field of a metric that holds its source, by type; in the order in which they are looked at. */
 const SOURCES = {
-  ContainerResource: 'containerResource',
-  External: 'external',
   Object: 'object',
+  External: 'external',
   Pods: 'pods',
   Resource: 'resource',
+  ContainerResource: 'containerResource',
 } as const;
-const TYPES = Object.keys(SOURCES);
+const TYPES = Object.keys(SOURCES).sort();
+const TARGET_TYPES = ['AverageValue', 'Utilization', 'Value'];
 
 /** Upstream's validateHorizontalPodAutoscalerSpec. */
 export function* validateAutoscaler({ spec }: HorizontalPodAutoscaler): Findings {
@@ -38,10 +42,20 @@ export function* validateAutoscaler({ spec }: HorizontalPodAutoscaler): Findings
     yield fieldError.invalid(SPEC.child('maxReplicas'), maxReplicas, text);
   }
   yield* validateReference(spec.scaleTargetRef, SPEC.child('scaleTargetRef'));
-  for (const [index, metric] of (spec.metrics ?? []).entries()) {
-    yield* validateMetric(metric, SPEC.child('metrics').index(index));
+  const metrics = spec.metrics ?? [];
+  for (const [index, metric] of metrics.entries()) yield* validateMetric(metric, SPEC.child('metrics').index(index));
+  if (minReplicas === 0 && !metrics.some(({ type }) => type === 'Object' || type === 'External')) {
+    const text = 'must specify at least one Object or External metric to support scaling to zero replicas';
+    yield fieldError.forbidden(SPEC.child('metrics'), text);
   }
   if (spec.behavior !== undefined) yield* validateBehavior(spec.behavior, SPEC.child('behavior'));
+}
+
+/** Upstream's ValidateHorizontalPodAutoscalerStatusUpdate. */
+export function* validateAutoscalerStatus({ status }: Pick<HorizontalPodAutoscaler, 'status'>): Findings {
+  for (const field of ['currentReplicas', 'desiredReplicas'] as const) {
+    yield* nonNegative(FieldPath.of('status', field), status?.[field]);
+  }
 }
 
 function* validateReference(reference: CrossVersionObjectReference, path: FieldPath): Findings {
@@ -53,81 +67,95 @@ function* validateReference(reference: CrossVersionObjectReference, path: FieldP
 
 function* validateMetric(metric: MetricSpec, path: FieldPath): Findings {
   const { type } = metric;
+  const unknown = fieldError.notSupported(path.child('type'), type ?? '', TYPES);
   if (!type) yield fieldError.required(path.child('type'), 'must specify a metric source type');
-  else if (!TYPES.includes(type)) yield fieldError.notSupported(path.child('type'), type, TYPES);
-  const given = Object.values(SOURCES).filter((source) => metric[source] !== undefined);
+  if (!TYPES.includes(type)) yield unknown;
+  const [first, ...others] = Object.values(SOURCES).filter((source) => metric[source] !== undefined);
+  // Of several sources only one is looked at.
+  if (first !== undefined) yield* validateSource(metric, first, path.child(first));
   const expected = SOURCES[type as keyof typeof SOURCES];
-  for (const source of given) {
-    const at = path.child(source);
-    if (given.length > 1 && source !== expected) {
-      yield fieldError.forbidden(at, 'must populate the given metric source only');
-    }
-    yield* validateSource(metric, source, at);
+  if (expected === undefined) yield unknown;
+  else if (metric[expected] === undefined) {
+    yield fieldError.required(path.child(expected), 'must populate information for the given metric source');
   }
-  const text = 'must populate information for the given metric source';
-  if (expected !== undefined) {
-    if (metric[expected] === undefined) yield fieldError.required(path.child(expected), text);
-  } else if (type) yield fieldError.notSupported(path.child('type'), type, TYPES);
+  if (first === undefined || others.length === 0) return;
+  for (const source of [first, ...others]) {
+    if (source === expected) continue;
+    yield fieldError.forbidden(path.child(source), 'must populate the given metric source only');
+  }
 }
 
 function* validateSource(
-  metric: MetricSpec,
+  { containerResource, external, object, pods, resource }: MetricSpec,
   source: (typeof SOURCES)[keyof typeof SOURCES],
   path: FieldPath,
 ): Findings {
-  const { containerResource, external, object, pods, resource } = metric;
-  const target = metric[source]?.target;
-  const name = external?.metric.name ?? object?.metric.name ?? pods?.metric.name;
-  if (source === 'external' || source === 'object' || source === 'pods') {
-    if (object !== undefined && source === 'object') {
-      yield* validateReference(object.describedObject, path.child('describedObject'));
+  if (source === 'object' && object !== undefined) {
+    yield* validateReference(object.describedObject, path.child('describedObject'));
+    yield* validateNamed(object, path);
+    if (object.target.value === undefined && object.target.averageValue === undefined) {
+      const text = 'must set either a target value or averageValue';
+      yield fieldError.required(path.child('target', 'averageValue'), text);
     }
-    if (!name) yield fieldError.required(path.child('metric', 'name'), 'must specify a metric name');
-    else yield* each(path.child('metric', 'name'), name, isPathSegmentName);
-  } else {
-    const resourceName = resource?.name ?? containerResource?.name;
-    if (!resourceName) yield fieldError.required(path.child('name'), 'must specify a resource name');
-    if (source === 'containerResource' && !containerResource?.container) {
-      yield fieldError.required(path.child('container'), 'must specify a container');
+  } else if (source === 'external' && external !== undefined) {
+    yield* validateNamed(external, path);
+    const { value, averageValue } = external.target;
+    if (value === undefined && averageValue === undefined) {
+      const text = 'must set either a target value for metric or a per-pod target';
+      yield fieldError.required(path.child('target', 'averageValue'), text);
     }
+    if (value !== undefined && averageValue !== undefined) {
+      const text = 'may not set both a target value for metric and a per-pod target';
+      yield fieldError.forbidden(path.child('target', 'value'), text);
+    }
+  } else if (source === 'pods' && pods !== undefined) {
+    yield* validateNamed(pods, path);
+    if (pods.target.averageValue === undefined) {
+      const text = 'must specify a positive target averageValue';
+      yield fieldError.required(path.child('target', 'averageValue'), text);
+    }
+  } else if (source === 'resource' && resource !== undefined) {
+    if (!resource.name) yield fieldError.required(path.child('name'), 'must specify a resource name');
+    yield* validateUse(resource.target, path.child('target'));
+  } else if (containerResource !== undefined) {
+    const { name, container, target } = containerResource;
+    if (!name) yield fieldError.required(path.child('name'), 'must specify a resource name');
+    else yield* containerResourceName(name, path.child('name'));
+    if (!container) yield fieldError.required(path.child('container'), 'must specify a container');
+    else yield* dnsLabel(path.child('container'), container);
+    yield* validateUse(target, path.child('target'));
   }
-  if (target === undefined) return;
-  const at = path.child('target');
-  yield* validateTarget(target, at);
-  const { value, averageValue, averageUtilization } = target;
-  if (source === 'pods' && averageValue === undefined) {
-    yield fieldError.required(at.child('averageValue'), 'must specify a positive target averageValue');
-  }
-  if ((source === 'external' || source === 'object') && value === undefined && averageValue === undefined) {
-    yield fieldError.required(
-      at.child('averageValue'),
-      'must set either a target value for metric or a per-pod target',
-    );
-  }
-  if (source === 'external' && value !== undefined && averageValue !== undefined) {
-    const text = 'may not set both a target value for metric and a per-pod target';
-    yield fieldError.forbidden(at.child('value'), text);
-  }
-  if (source !== 'resource' && source !== 'containerResource') return;
+}
+
+/** A metric that has a name, and its target. */
+function* validateNamed({ metric, target }: PodsMetricSource, path: FieldPath): Findings {
+  if (!metric.name) yield fieldError.required(path.child('metric', 'name'), 'must specify a metric name');
+  else yield* each(path.child('metric', 'name'), metric.name, isPathSegmentName);
+  yield* validateTarget(target, path.child('target'));
+}
+
+/** A target for the use of a resource: an amount or a part of what is requested. */
+function* validateUse(target: MetricTarget, path: FieldPath): Findings {
+  yield* validateTarget(target, path);
+  const { averageUtilization, averageValue } = target;
   if (averageUtilization === undefined && averageValue === undefined) {
     const text = 'must set either a target raw value or a target utilization';
-    yield fieldError.required(at.child('averageUtilization'), text);
+    yield fieldError.required(path.child('averageUtilization'), text);
   }
   if (averageUtilization !== undefined && averageValue !== undefined) {
     const text = 'may not set both a target raw value and a target utilization';
-    yield fieldError.forbidden(at.child('averageValue'), text);
+    yield fieldError.forbidden(path.child('averageValue'), text);
   }
 }
 
 function* validateTarget({ type, value, averageValue, averageUtilization }: MetricTarget, path: FieldPath): Findings {
-  const types = ['AverageValue', 'Utilization', 'Value'];
   if (!type) yield fieldError.required(path.child('type'), 'must specify a metric target type');
-  else if (!types.includes(type)) {
-    yield fieldError.invalid(path.child('type'), type, 'must be either Utilization, Value, or AverageValue');
+  if (!TARGET_TYPES.includes(type)) {
+    yield fieldError.invalid(path.child('type'), type ?? '', 'must be either Utilization, Value, or AverageValue');
   }
   for (const [field, amount] of Object.entries({ value, averageValue })) {
     if (amount === undefined || parseQuantity(amount).nanos > 0n) continue;
-    yield fieldError.invalid(path.child(field), amount, 'must be positive');
+    yield fieldError.invalid(path.child(field), goQuantity(amount), 'must be positive');
   }
   if (averageUtilization !== undefined && averageUtilization < 1) {
     yield fieldError.invalid(path.child('averageUtilization'), averageUtilization, 'must be greater than 0');
@@ -140,13 +168,15 @@ function* validateBehavior({ scaleUp, scaleDown }: HorizontalPodAutoscalerBehavi
 }
 
 function* validateRules(rules: HPAScalingRules, path: FieldPath): Findings {
-  const { stabilizationWindowSeconds: window, selectPolicy, policies } = rules;
+  const { stabilizationWindowSeconds: window, selectPolicy, policies, tolerance } = rules;
   const at = path.child('stabilizationWindowSeconds');
   if (window !== undefined && window < 0) yield fieldError.invalid(at, window, 'must be greater than or equal to zero');
   if (window !== undefined && window > MAX_WINDOW_SECONDS) {
     yield fieldError.invalid(at, window, `must be less than or equal to ${MAX_WINDOW_SECONDS}`);
   }
-  if (selectPolicy !== undefined) yield* oneOf(path.child('selectPolicy'), selectPolicy, ['Disabled', 'Max', 'Min']);
+  if (selectPolicy !== undefined && !SELECT_POLICIES.includes(selectPolicy)) {
+    yield fieldError.notSupported(path.child('selectPolicy'), selectPolicy, SELECT_POLICIES);
+  }
   if ((policies ?? []).length === 0)
     yield fieldError.required(path.child('policies'), 'must specify at least one Policy');
   for (const [index, { type, value, periodSeconds }] of (policies ?? []).entries()) {
@@ -162,5 +192,8 @@ function* validateRules(rules: HPAScalingRules, path: FieldPath): Findings {
       const text = `must be less than or equal to ${MAX_PERIOD_SECONDS}`;
       yield fieldError.invalid(policy.child('periodSeconds'), periodSeconds, text);
     }
+  }
+  if (tolerance !== undefined && parseQuantity(tolerance).nanos < 0n) {
+    yield fieldError.invalid(path.child('tolerance'), tolerance, 'must be greater than or equal to 0');
   }
 }

@@ -7,7 +7,7 @@ import { defaultPodSpec } from '../core/pod-defaults.ts';
 import { podNameWarning } from '../core/pod-warnings.ts';
 import { type Column, describe } from '../descriptor.ts';
 import { jobSpecWarnings } from './job.ts';
-import { validateCronJob } from './validation/cron-job.ts';
+import { validateCronJobUpdate, validateNewCronJob } from './validation/cron-job.ts';
 
 const column = (
   name: string,
@@ -31,7 +31,8 @@ export const cronJob = describe<CronJob>(cronJobs, {
       yield 'cannot use TZ or CRON_TZ in spec.spec.schedule, use timeZone instead, see https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ for more details';
     }
   },
-  validate: validateCronJob,
+  validateCreate: validateNewCronJob,
+  validateUpdate: validateCronJobUpdate,
   columns: [
     nameColumn,
     column('Schedule', 'string', [SPEC, 'schedule'], ({ spec }) => spec.schedule),

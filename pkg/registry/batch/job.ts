@@ -47,6 +47,7 @@ export const job = describe<Job>(jobs, {
   },
   validate: validateJob,
   validateUpdate: validateJobUpdate,
+  updateSteps: ['object', 'metadata', 'change'],
   validateStatus: validateJobStatus,
   columns: [
     nameColumn,

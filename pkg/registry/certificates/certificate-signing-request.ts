@@ -4,11 +4,12 @@ import type {
 } from '../../api/generated/certificates-v1.ts';
 import { certificateSigningRequests } from '../../api/resources.ts';
 import { formatAge } from '../../apimachinery/age.ts';
+import { nameIsPathSegment } from '../../apimachinery/names.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { describe, type PartSubresource, type WriteContext } from '../descriptor.ts';
-import { validateRequest, validateRequestStatus } from './validation.ts';
+import { validateRequest, validateRequestStatus, validateSignerStatus } from './validation.ts';
 
-const JUDGEMENTS: ReadonlySet<string> = new Set(['Approved', 'Denied']);
+const JUDGEMENTS = ['Approved', 'Denied'];
 
 type Conditions = readonly CertificateSigningRequestCondition[];
 
@@ -24,7 +25,7 @@ function conditionText({ status }: CertificateSigningRequest): string {
 /** Conditions that are new get their times from the server. */
 function timed(conditions: Conditions, old: Conditions, { now }: WriteContext): CertificateSigningRequestCondition[] {
   return conditions.map((condition) => {
-    const before = old.find(({ type }) => type === condition.type);
+    const before = old.find(({ type, status }) => type === condition.type && status === condition.status);
     return {
       ...condition,
       lastUpdateTime: condition.lastUpdateTime ?? now,
@@ -45,22 +46,26 @@ const approval: PartSubresource<CertificateSigningRequest> = {
   resets: ['spec', 'status'],
 };
 
-/** The view of signers: the certificate and failure, not the judgement. */
+/** The view of signers: the certificate and failure; of a judgement it keeps what is there. */
 const status: PartSubresource<CertificateSigningRequest> = {
   type: 'part',
   verbs: ['get', 'patch', 'update'],
   take(draft, submitted, context) {
     const old = draft.status?.conditions ?? [];
-    const wanted = submitted.status?.conditions ?? [];
-    const conditions = [
-      ...old.filter(({ type }) => JUDGEMENTS.has(type)),
-      ...timed(wanted, old, context).filter(({ type }) => !JUDGEMENTS.has(type)),
-    ];
-    draft.status = { ...submitted.status, conditions };
+    let conditions = [...(submitted.status?.conditions ?? [])];
+    for (const judgement of JUDGEMENTS) conditions = withKept(conditions, old, judgement);
+    draft.status = { ...submitted.status, conditions: timed(conditions, old, context) };
   },
-  validate: validateRequestStatus,
+  validate: validateSignerStatus,
   resets: ['spec'],
 };
+
+/** The list with the conditions of a type as they were; when there are more or fewer, validation has to judge them. */
+function withKept(conditions: CertificateSigningRequestCondition[], old: Conditions, type: string): typeof conditions {
+  const kept = old.filter((condition) => condition.type === type);
+  if (conditions.filter((condition) => condition.type === type).length !== kept.length) return conditions;
+  return conditions.map((condition) => (condition.type === type ? (kept.shift() ?? condition) : condition));
+}
 
 export const certificateSigningRequest = describe<CertificateSigningRequest>(certificateSigningRequests, {
   shortNames: ['csr'],
@@ -80,7 +85,10 @@ export const certificateSigningRequest = describe<CertificateSigningRequest>(cer
     draft.spec = old.spec;
     draft.status = old.status;
   },
+  // Names are anything that fits into a path.
+  validateName: nameIsPathSegment,
   validate: validateRequest,
+  updateSteps: ['object', 'metadata'],
   selectableFields: { 'spec.signerName': { read: ({ spec }) => spec.signerName } },
   columns: [
     nameColumn,

@@ -17,10 +17,18 @@ function* validate({ spec }: Lease): Findings {
   yield* nonNegative(SPEC.child('leaseTransitions'), spec.leaseTransitions);
 }
 
+/** The fields of coordinated leader election, which is off by default, are dropped. */
+function withoutElection({ spec }: Lease): void {
+  delete spec.strategy;
+  delete spec.preferredHolder;
+}
+
 export const lease = describe<Lease>(leases, {
   allowCreateOnUpdate: true,
   allowUnconditionalUpdate: false,
   durability: 'lazy',
+  prepareForCreate: withoutElection,
+  prepareForUpdate: withoutElection,
   validate,
   columns: [
     nameColumn,

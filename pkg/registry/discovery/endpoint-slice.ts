@@ -32,6 +32,7 @@ export const endpointSlice = describe<EndpointSlice>(endpointSlices, {
     }
   },
   validate: validateEndpointSlice,
+  updateSteps: ['object', 'change'],
   validateUpdate: ({ addressType }, old) => unchanged(FieldPath.of('addressType'), addressType, old.addressType),
   columns: [
     nameColumn,

@@ -2,7 +2,7 @@ import type { FlowSchema } from '../../api/generated/flowcontrol-v1.ts';
 import { flowSchemas } from '../../api/resources.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
-import { validateFlowSchema } from './flow-schema-validation.ts';
+import { validateFlowSchema, validateStatus } from './flow-schema-validation.ts';
 
 const DEFAULT_PRECEDENCE = 1000;
 
@@ -12,6 +12,8 @@ export const flowSchema = describe<FlowSchema>(flowSchemas, {
     spec.matchingPrecedence ||= DEFAULT_PRECEDENCE;
   },
   validate: validateFlowSchema,
+  updateSteps: ['object'],
+  validateStatus,
   columns: [
     nameColumn,
     {

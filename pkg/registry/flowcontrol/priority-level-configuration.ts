@@ -5,13 +5,16 @@ import { FieldPath } from '../../apimachinery/field-path.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { type Column, describe } from '../descriptor.ts';
 import { type Findings, inRange } from '../validation/rules.ts';
+import { validateStatus } from './flow-schema-validation.ts';
 
 const SPEC = FieldPath.of('spec');
 const QUEUING = 'flowcontrol.v1.QueuingConfiguration';
 const MAX_QUEUES = 10_000_000;
+/** A hash has so many bits to deal hands with. */
+const MAX_HASH_BITS = 60;
 
 /** Upstream's ValidatePriorityLevelConfiguration. */
-function* validate({ metadata, spec }: PriorityLevelConfiguration): Findings {
+function* validate({ metadata, spec, status }: PriorityLevelConfiguration): Findings {
   const { type, limited, exempt } = spec;
   if ((metadata.name === 'exempt') !== (type === 'Exempt')) {
     yield fieldError.invalid(SPEC.child('type'), type, "type must be 'Exempt' if and only if name is 'exempt'");
@@ -19,13 +22,15 @@ function* validate({ metadata, spec }: PriorityLevelConfiguration): Findings {
   if (type === 'Exempt') {
     if (limited !== undefined)
       yield fieldError.forbidden(SPEC.child('limited'), 'must be nil if the type is not Limited');
-    if (exempt !== undefined) yield* percent(exempt.lendablePercent, SPEC.child('exempt', 'lendablePercent'));
+    yield* shares(exempt?.nominalConcurrencyShares, SPEC.child('exempt', 'nominalConcurrencyShares'));
+    yield* percent(exempt?.lendablePercent, SPEC.child('exempt', 'lendablePercent'));
   } else if (type === 'Limited') {
     if (exempt !== undefined) yield fieldError.forbidden(SPEC.child('exempt'), 'must be nil if the type is Limited');
     if (limited === undefined)
       yield fieldError.required(SPEC.child('limited'), 'must not be empty when type is Limited');
     else yield* validateLimited(limited, SPEC.child('limited'));
-  } else yield fieldError.notSupported(SPEC.child('type'), type, ['Exempt', 'Limited']);
+  } else yield fieldError.notSupported(SPEC.child('type'), type ?? '', ['Exempt', 'Limited']);
+  yield* validateStatus({ status });
 }
 
 type Limited = NonNullable<PriorityLevelConfiguration['spec']['limited']>;
@@ -34,13 +39,7 @@ function* validateLimited(
   { limitResponse, lendablePercent, borrowingLimitPercent, nominalConcurrencyShares }: Limited,
   path: FieldPath,
 ): Findings {
-  if ((nominalConcurrencyShares ?? 0) < 0) {
-    yield fieldError.invalid(
-      path.child('nominalConcurrencyShares'),
-      nominalConcurrencyShares,
-      'must be a non-negative integer',
-    );
-  }
+  yield* shares(nominalConcurrencyShares, path.child('nominalConcurrencyShares'));
   const at = path.child('limitResponse');
   const { type, queuing } = limitResponse;
   if (type === 'Reject') {
@@ -48,9 +47,9 @@ function* validateLimited(
     if (queuing !== undefined) yield fieldError.forbidden(at.child('queuing'), text);
   } else if (type === 'Queue') {
     if (queuing === undefined) {
-      yield fieldError.required(at.child('queuing'), "must not be empty if limited.limitResponse.type is 'Queue'");
+      yield fieldError.required(at.child('queuing'), 'must not be empty if limited.limitResponse.type is Limited');
     } else yield* validateQueuing(queuing, at.child('queuing'));
-  } else yield fieldError.notSupported(at.child('type'), type, ['Queue', 'Reject']);
+  } else yield fieldError.notSupported(at.child('type'), type ?? '', ['Queue', 'Reject']);
   yield* percent(lendablePercent, path.child('lendablePercent'));
   if ((borrowingLimitPercent ?? 0) < 0) {
     yield fieldError.invalid(
@@ -59,6 +58,10 @@ function* validateLimited(
       'if specified, must be a non-negative integer',
     );
   }
+}
+
+function* shares(value: number | null | undefined, path: FieldPath): Findings {
+  if ((value ?? 0) < 0) yield fieldError.invalid(path, value, 'must be a non-negative integer');
 }
 
 function* percent(value: number | undefined, path: FieldPath): Findings {
@@ -77,6 +80,9 @@ function* validateQueuing({ queues, handSize, queueLengthLimit }: Queuing, path:
   if (handSize <= 0) yield fieldError.invalid(path.child('handSize'), handSize, 'must be positive');
   else if (handSize > queues) {
     yield fieldError.invalid(path.child('handSize'), handSize, `should not be greater than queues (${queues})`);
+  } else if (Math.ceil(Math.log2(queues) * handSize) > MAX_HASH_BITS) {
+    const text = `required entropy bits of deckSize ${queues} and handSize ${handSize} should not be greater than ${MAX_HASH_BITS}`;
+    yield fieldError.invalid(path.child('handSize'), handSize, text);
   }
 }
 
@@ -104,6 +110,8 @@ export const priorityLevelConfiguration = describe<PriorityLevelConfiguration>(p
     queuing.queueLengthLimit ||= 50;
   },
   validate,
+  updateSteps: ['object'],
+  validateStatus,
   columns: [
     nameColumn,
     {

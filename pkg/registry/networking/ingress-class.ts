@@ -5,29 +5,35 @@ import { FieldPath } from '../../apimachinery/field-path.ts';
 import { isPathSegmentName } from '../../apimachinery/names.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
-import { dnsSubdomain, domainPrefixedPath, each, type Findings, unchanged } from '../validation/rules.ts';
+import { dnsLabel, dnsSubdomain, domainPrefixedPath, each, type Findings, unchanged } from '../validation/rules.ts';
 
 const SPEC = FieldPath.of('spec');
+const MAX_CONTROLLER = 250;
 const SCOPES = ['Cluster', 'Namespace'];
 
 /** Upstream's ValidateIngressClass. */
 function* validate({ spec }: IngressClass): Findings {
-  if ((spec.controller ?? '').length > 250) yield fieldError.tooLong(SPEC.child('controller'), 250);
-  yield* domainPrefixedPath(SPEC.child('controller'), spec.controller ?? '');
+  const { controller = '' } = spec;
+  if (Buffer.byteLength(controller) > MAX_CONTROLLER)
+    yield fieldError.tooLong(SPEC.child('controller'), MAX_CONTROLLER);
+  yield* domainPrefixedPath(SPEC.child('controller'), controller);
   if (spec.parameters !== undefined) yield* validateParameters(spec.parameters, SPEC.child('parameters'));
 }
 
 function* validateParameters(reference: IngressClassParametersReference, path: FieldPath): Findings {
   const { apiGroup, kind, name, scope, namespace } = reference;
-  if (apiGroup) yield* dnsSubdomain(path.child('apiGroup'), apiGroup);
+  if (apiGroup !== undefined && apiGroup !== null) yield* dnsSubdomain(path.child('apiGroup'), apiGroup);
   if (!kind) yield fieldError.required(path.child('kind'));
   else yield* each(path.child('kind'), kind, isPathSegmentName);
   if (!name) yield fieldError.required(path.child('name'));
   else yield* each(path.child('name'), name, isPathSegmentName);
-  if (!scope) return yield fieldError.required(path.child('scope'));
+  if (scope === undefined || scope === null) return yield fieldError.required(path.child('scope'));
   if (!SCOPES.includes(scope)) yield fieldError.notSupported(path.child('scope'), scope, SCOPES);
-  if (scope === 'Namespace' && !namespace) {
-    yield fieldError.required(path.child('namespace'), "`parameters.scope` is set to 'Namespace'");
+  if (scope === 'Namespace') {
+    const at = path.child('namespace');
+    if (namespace === undefined || namespace === null) {
+      yield fieldError.required(at, "`parameters.scope` is set to 'Namespace'");
+    } else yield* dnsLabel(at, namespace);
   }
   if (scope === 'Cluster' && namespace !== undefined) {
     yield fieldError.forbidden(path.child('namespace'), "`parameters.scope` is set to 'Cluster'");
@@ -47,6 +53,7 @@ export const ingressClass = describe<IngressClass>(ingressClasses, {
     if (spec.parameters !== undefined) spec.parameters.scope ??= 'Cluster';
   },
   validate,
+  updateSteps: ['metadata', 'change', 'object'],
   validateUpdate: ({ spec }, old) => unchanged(SPEC.child('controller'), spec.controller, old.spec.controller),
   columns: [
     nameColumn,

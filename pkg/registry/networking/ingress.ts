@@ -2,7 +2,7 @@ import type { Ingress } from '../../api/generated/networking-v1.ts';
 import { ingresses } from '../../api/resources.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
-import { validateIngress, validateIngressCreate } from './validation/ingress.ts';
+import { validateIngressStatus, validateIngressUpdate, validateNewIngress } from './validation/ingress.ts';
 
 const SHOWN_HOSTS = 3;
 const CLASS_ANNOTATION = 'kubernetes.io/ingress.class';
@@ -22,8 +22,10 @@ export const ingress = describe<Ingress>(ingresses, {
       yield `annotation "${CLASS_ANNOTATION}" is deprecated, please use 'spec.ingressClassName' instead`;
     }
   },
-  validate: validateIngress,
-  validateCreate: validateIngressCreate,
+  validateCreate: validateNewIngress,
+  updateSteps: ['metadata', 'object', 'change'],
+  validateUpdate: validateIngressUpdate,
+  validateStatus: validateIngressStatus,
   columns: [
     nameColumn,
     {

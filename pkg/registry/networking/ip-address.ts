@@ -2,10 +2,11 @@ import type { IPAddress } from '../../api/generated/networking-v1.ts';
 import { ipAddresses } from '../../api/resources.ts';
 import { fieldError } from '../../apimachinery/field-error.ts';
 import { FieldPath } from '../../apimachinery/field-path.ts';
-import { parseAddress } from '../../base/ip.ts';
+import { isPathSegmentName } from '../../apimachinery/names.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
-import { type Findings, required, unchanged } from '../validation/rules.ts';
+import { isCanonicalIP } from '../validation/ip.ts';
+import { dnsSubdomain, each, type Findings, unchanged } from '../validation/rules.ts';
 
 const PARENT = FieldPath.of('spec', 'parentRef');
 
@@ -13,8 +14,12 @@ const PARENT = FieldPath.of('spec', 'parentRef');
 function* validate({ spec }: IPAddress): Findings {
   const parent = spec.parentRef;
   if (parent === undefined) return yield fieldError.required(PARENT);
-  yield* required(PARENT.child('resource'), parent.resource);
-  yield* required(PARENT.child('name'), parent.name);
+  if (parent.group) yield* dnsSubdomain(PARENT.child('group'), parent.group);
+  for (const field of ['resource', 'name'] as const) {
+    if (parent[field]) yield* each(PARENT.child(field), parent[field], isPathSegmentName);
+    else yield fieldError.required(PARENT.child(field));
+  }
+  if (parent.namespace) yield* each(PARENT.child('namespace'), parent.namespace, isPathSegmentName);
 }
 
 /** `services/default/kubernetes`. */
@@ -28,9 +33,10 @@ function parentText({ spec: { parentRef } }: IPAddress): string {
 export const ipAddress = describe<IPAddress>(ipAddresses, {
   shortNames: ['ip'],
   allowUnconditionalUpdate: false,
-  validateName: (name) => (parseAddress(name) === undefined ? ['must be a valid IP address in canonical form'] : []),
+  validateName: (name) => isCanonicalIP(name),
   validate,
   validateUpdate: ({ spec }, old) => unchanged(PARENT, spec.parentRef, old.spec.parentRef),
+  updateSteps: ['object', 'metadata', 'change'],
   selectableFields: {},
   columns: [
     nameColumn,

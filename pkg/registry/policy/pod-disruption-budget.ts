@@ -7,6 +7,7 @@ import { validateLabelSelector } from '../../apimachinery/labels.ts';
 import { atMostAll, intOrPercent } from '../apps/validation/workload.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
+import { validateConditions } from '../validation/conditions.ts';
 import { type Findings, nonNegative } from '../validation/rules.ts';
 
 const SPEC = FieldPath.of('spec');
@@ -29,7 +30,9 @@ function* validate({ spec }: PodDisruptionBudget): Findings {
   }
 }
 
+/** Upstream's ValidatePodDisruptionBudgetStatusUpdate. */
 function* validateStatus({ status }: PodDisruptionBudget): Findings {
+  yield* validateConditions(status.conditions, STATUS.child('conditions'));
   for (const field of ['disruptionsAllowed', 'currentHealthy', 'desiredHealthy', 'expectedPods'] as const) {
     yield* nonNegative(STATUS.child(field), status[field]);
   }
@@ -41,6 +44,7 @@ export const podDisruptionBudget = describe<PodDisruptionBudget>(podDisruptionBu
   shortNames: ['pdb'],
   allowUnconditionalUpdate: false,
   validate,
+  updateSteps: ['content'],
   validateStatus,
   columns: [
     nameColumn,

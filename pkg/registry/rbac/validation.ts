@@ -1,8 +1,9 @@
 import type { ClusterRole, PolicyRule, RoleBinding, Subject } from '../../api/generated/rbac-v1.ts';
-import { fieldError } from '../../apimachinery/field-error.ts';
+import { fieldError, goStringSlice } from '../../apimachinery/field-error.ts';
 import { FieldPath } from '../../apimachinery/field-path.ts';
 import { validateLabelSelector } from '../../apimachinery/labels.ts';
 import { isPathSegmentName } from '../../apimachinery/names.ts';
+import type { UpdateStep } from '../descriptor.ts';
 import { dnsSubdomain, each, type Findings, unchanged } from '../validation/rules.ts';
 
 const GROUP = 'rbac.authorization.k8s.io';
@@ -32,15 +33,12 @@ function* validateRule(rule: PolicyRule, isNamespaced: boolean, path: FieldPath)
   }
   if ((nonResourceURLs ?? []).length > 0) {
     const at = path.child('nonResourceURLs');
+    const urls = goStringSlice(nonResourceURLs);
     if (isNamespaced) {
-      yield fieldError.invalid(at, nonResourceURLs, 'namespaced rules cannot apply to non-resource URLs');
+      yield fieldError.invalid(at, urls, 'namespaced rules cannot apply to non-resource URLs');
     }
     if ((apiGroups ?? []).length > 0 || (resources ?? []).length > 0 || (resourceNames ?? []).length > 0) {
-      yield fieldError.invalid(
-        at,
-        nonResourceURLs,
-        'rules cannot apply to both regular resources and non-resource URLs',
-      );
+      yield fieldError.invalid(at, urls, 'rules cannot apply to both regular resources and non-resource URLs');
     }
     return;
   }
@@ -76,6 +74,9 @@ function* validateSubject(subject: Subject, isNamespaced: boolean, path: FieldPa
     if (apiGroup !== GROUP) yield fieldError.notSupported(path.child('apiGroup'), apiGroup, [GROUP]);
   } else yield fieldError.notSupported(path.child('kind'), kind, ['ServiceAccount', 'User', 'Group']);
 }
+
+/** In which order an update of any kind of this group is judged: twice over. */
+export const UPDATE_STEPS: readonly UpdateStep[] = ['object', 'object', 'metadata', 'change'];
 
 /** What a binding grants is fixed; to whom is not. */
 export function* validateBindingUpdate(binding: RoleBinding, old: RoleBinding): Findings {

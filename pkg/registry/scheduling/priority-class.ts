@@ -4,7 +4,7 @@ import { fieldError } from '../../apimachinery/field-error.ts';
 import { FieldPath } from '../../apimachinery/field-path.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
-import { type Findings, oneOf } from '../validation/rules.ts';
+import { type Findings, oneOf, unchanged } from '../validation/rules.ts';
 
 const DOC = 'scheduling.v1.PriorityClass';
 const HIGHEST = 1_000_000_000;
@@ -14,31 +14,31 @@ const SYSTEM: Readonly<Record<string, number>> = {
 };
 
 /** Upstream's ValidatePriorityClass. */
-function* validate({ metadata: { name }, value, preemptionPolicy }: PriorityClass): Findings {
+function* validate({ metadata: { name }, value, globalDefault, preemptionPolicy }: PriorityClass): Findings {
   if (name.startsWith('system-')) {
-    if (SYSTEM[name] !== value) {
-      const text = "priority class names with 'system-' prefix are reserved for system use only. error: ";
-      const why =
-        SYSTEM[name] === undefined
-          ? `${name} is not a known system priority class`
-          : `value of ${name} PriorityClass must be ${SYSTEM[name]}`;
-      yield fieldError.forbidden(FieldPath.of('metadata', 'name'), `${text}${why}`);
-    }
+    const why = systemClassError(name, value, globalDefault ?? false);
+    const text = "priority class names with 'system-' prefix are reserved for system use only. error: ";
+    if (why !== undefined) yield fieldError.forbidden(FieldPath.of('metadata', 'name'), `${text}${why}`);
   } else if (value > HIGHEST) {
     const text = `maximum allowed value of a user defined priority is ${HIGHEST}`;
     yield fieldError.forbidden(FieldPath.of('value'), text);
   }
   if (preemptionPolicy !== undefined) {
-    yield* oneOf(FieldPath.of('preemptionPolicy'), preemptionPolicy, ['Never', 'PreemptLowerPriority']);
+    yield* oneOf(FieldPath.of('preemptionPolicy'), preemptionPolicy, ['PreemptLowerPriority', 'Never']);
   }
+}
+
+/** Upstream's IsKnownSystemPriorityClass: what is wrong with a class that claims to be the system's. */
+function systemClassError(name: string, value: number, isDefault: boolean): string | undefined {
+  const expected = SYSTEM[name];
+  if (expected === undefined) return `${name} is not a known system priority class`;
+  if (value !== expected) return `value of ${name} PriorityClass must be ${expected}`;
+  return isDefault ? `globalDefault of ${name} PriorityClass must be false` : undefined;
 }
 
 function* validateUpdate(object: PriorityClass, old: PriorityClass): Findings {
   if (object.value !== old.value) yield fieldError.forbidden(FieldPath.of('value'), 'may not be changed in an update.');
-  if (object.preemptionPolicy !== old.preemptionPolicy) {
-    const text = 'field is immutable';
-    yield fieldError.invalid(FieldPath.of('preemptionPolicy'), object.preemptionPolicy, text);
-  }
+  yield* unchanged(FieldPath.of('preemptionPolicy'), object.preemptionPolicy, old.preemptionPolicy);
 }
 
 export const priorityClass = describe<PriorityClass>(priorityClasses, {
@@ -48,6 +48,7 @@ export const priorityClass = describe<PriorityClass>(priorityClasses, {
     draft.preemptionPolicy ??= 'PreemptLowerPriority';
   },
   validate,
+  updateSteps: ['metadata', 'change'],
   validateUpdate,
   columns: [
     nameColumn,

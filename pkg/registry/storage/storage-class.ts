@@ -4,53 +4,49 @@ import { storageClasses } from '../../api/resources.ts';
 import { semanticEqual } from '../../apimachinery/deep-equal.ts';
 import { fieldError } from '../../apimachinery/field-error.ts';
 import { FieldPath } from '../../apimachinery/field-path.ts';
-import { isQualifiedName } from '../../apimachinery/names.ts';
 import { isDefaultClass } from '../../apimachinery/volume-binding.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { nodeLabelWarning } from '../core/node-label-warnings.ts';
 import { describe } from '../descriptor.ts';
-import { each, type Findings, oneOf, unchanged } from '../validation/rules.ts';
+import { type Findings, qualifiedName, unchanged } from '../validation/rules.ts';
+import { validateParameters, validateProvisioner } from './validation.ts';
 
 const CLASS = 'storage.v1.StorageClass';
+const POLICIES = ['Delete', 'Retain'];
+const MODES = ['Immediate', 'WaitForFirstConsumer'];
 
 /** Upstream's ValidateStorageClass. */
 function* validate(object: StorageClass): Findings {
-  const provisioner = FieldPath.of('provisioner');
-  if (!object.provisioner) yield fieldError.required(provisioner);
-  else yield* each(provisioner, object.provisioner.toLowerCase(), isQualifiedName);
-  yield* validateParameters(object.parameters ?? {});
-  yield* oneOf(FieldPath.of('reclaimPolicy'), object.reclaimPolicy, ['Delete', 'Retain']);
-  yield* oneOf(FieldPath.of('volumeBindingMode'), object.volumeBindingMode, ['Immediate', 'WaitForFirstConsumer']);
+  yield* validateProvisioner(object.provisioner, FieldPath.of('provisioner'));
+  yield* validateParameters(object.parameters, true, FieldPath.of('parameters'));
+  const { reclaimPolicy: policy, volumeBindingMode: mode = '' } = object;
+  if (policy && !POLICIES.includes(policy)) {
+    yield fieldError.notSupported(FieldPath.of('reclaimPolicy'), policy, POLICIES);
+  }
+  if (!MODES.includes(mode)) yield fieldError.notSupported(FieldPath.of('volumeBindingMode'), mode, MODES);
   yield* validateTopologies(object.allowedTopologies ?? [], FieldPath.of('allowedTopologies'));
 }
 
-function* validateParameters(parameters: Readonly<Record<string, string>>): Findings {
-  const path = FieldPath.of('parameters');
-  const entries = Object.entries(parameters);
-  if (entries.length > 512) yield fieldError.tooLong(path, 512);
-  let bytes = 0;
-  for (const [key, value] of entries) {
-    if (key === '') yield fieldError.invalid(path, key, 'field can not be empty.');
-    bytes += Buffer.byteLength(key) + Buffer.byteLength(value);
-  }
-  if (bytes > 256 * 1024) yield fieldError.tooLong(path, 256 * 1024);
-}
-
+/** Terms that say the same are refused; one that says nothing counts as a twin of every term. */
 function* validateTopologies(terms: readonly TopologySelectorTerm[], path: FieldPath): Findings {
+  const known = terms.map(() => '');
   for (const [index, { matchLabelExpressions }] of terms.entries()) {
-    const seen = new Set<string>();
+    const expressions = new Map<string, string>();
     for (const [position, { key, values }] of (matchLabelExpressions ?? []).entries()) {
       const at = path.index(index).child('matchLabelExpressions').index(position);
       if ((values ?? []).length === 0) yield fieldError.required(at.child('values'));
       for (const [place, value] of (values ?? []).entries()) {
         if (values.indexOf(value) < place) yield fieldError.duplicate(at.child('values').index(place), value);
       }
-      yield* each(at.child('key'), key, isQualifiedName);
-      if (seen.has(key)) yield fieldError.duplicate(at.child('key'), key);
-      seen.add(key);
+      yield* qualifiedName(at.child('key'), key);
+      if (expressions.has(key)) yield fieldError.duplicate(at.child('key'), key);
+      expressions.set(key, JSON.stringify([...new Set(values)].sort()));
     }
-    const twin = terms.findIndex((other) => semanticEqual(other, terms[index]));
-    if (twin < index) yield fieldError.duplicate(path.index(index).child('matchLabelExpressions'), '');
+    const meaning = [...expressions].map(String).sort().join(';');
+    for (const other of known) {
+      if (other === meaning) yield fieldError.duplicate(path.index(index).child('matchLabelExpressions'), '');
+    }
+    known.push(meaning);
   }
 }
 
@@ -84,6 +80,7 @@ export const storageClass = describe<StorageClass>(storageClasses, {
     }
   },
   validate,
+  updateSteps: ['object', 'metadata', 'change'],
   validateUpdate,
   columns: [
     {

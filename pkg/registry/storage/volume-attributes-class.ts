@@ -1,29 +1,31 @@
 import type { VolumeAttributesClass } from '../../api/generated/storage-v1.ts';
 import { volumeAttributesClasses } from '../../api/resources.ts';
+import { semanticEqual } from '../../apimachinery/deep-equal.ts';
 import { fieldError } from '../../apimachinery/field-error.ts';
 import { FieldPath } from '../../apimachinery/field-path.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
-import { csiDriverName } from '../core/validation/volumes.ts';
 import { describe } from '../descriptor.ts';
-import { type Findings, unchanged } from '../validation/rules.ts';
+import type { Findings } from '../validation/rules.ts';
+import { validateParameters, validateProvisioner } from './validation.ts';
 
 /** Upstream's ValidateVolumeAttributesClass. */
 function* validate({ driverName, parameters }: VolumeAttributesClass): Findings {
-  yield* csiDriverName(driverName, FieldPath.of('driverName'));
-  if (Object.keys(parameters ?? {}).length === 0) {
-    yield fieldError.required(FieldPath.of('parameters'), 'must contain at least one key/value pair');
-  }
+  yield* validateProvisioner(driverName, FieldPath.of('driverName'));
+  yield* validateParameters(parameters, false, FieldPath.of('parameters'));
 }
 
 function* validateUpdate(object: VolumeAttributesClass, old: VolumeAttributesClass): Findings {
-  yield* unchanged(FieldPath.of('driverName'), object.driverName, old.driverName);
-  yield* unchanged(FieldPath.of('parameters'), object.parameters, old.parameters);
+  for (const field of ['driverName', 'parameters'] as const) {
+    if (semanticEqual(object[field], old[field])) continue;
+    yield fieldError.forbidden(field, `updates to ${field} are forbidden.`);
+  }
 }
 
 export const volumeAttributesClass = describe<VolumeAttributesClass>(volumeAttributesClasses, {
   shortNames: ['vac'],
   allowUnconditionalUpdate: false,
   validate,
+  updateSteps: ['object', 'metadata', 'change'],
   validateUpdate,
   columns: [
     nameColumn,

@@ -1,7 +1,17 @@
 import { fieldError } from '../../apimachinery/field-error.ts';
 import type { FieldPath } from '../../apimachinery/field-path.ts';
-import { type CIDR, containsAddress, parseAddress, parseCIDR } from '../../base/ip.ts';
+import {
+  type Address,
+  type CIDR,
+  containsAddress,
+  formatAddress,
+  formatCIDR,
+  parseAddress,
+  parseCIDR,
+} from '../../base/ip.ts';
 import type { Findings } from './rules.ts';
+
+const NOT_AN_IP = 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
 
 /** Addresses that mean something else on every machine, with the words for them. */
 const SPECIAL: readonly (readonly [readonly string[], string])[] = [
@@ -15,7 +25,7 @@ const SPECIAL: readonly (readonly [readonly string[], string])[] = [
 export function* ordinaryIP(path: FieldPath, value: string): Findings {
   const address = parseAddress(value);
   if (address === undefined) {
-    return yield fieldError.invalid(path, value, 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)');
+    return yield fieldError.invalid(path, value, NOT_AN_IP);
   }
   for (const [ranges, text] of SPECIAL) {
     const special = ranges
@@ -23,4 +33,26 @@ export function* ordinaryIP(path: FieldPath, value: string): Findings {
       .some((range: CIDR | undefined) => range?.family === address.family && containsAddress(range, address));
     if (special) yield fieldError.invalid(path, value, text);
   }
+}
+
+const isMapped = ({ family, value }: Address): boolean => family === 6 && value >> 32n === 0xffffn;
+
+/** Upstream's IsValidIP, of fields that never took anything but the one usual notation. */
+export function isCanonicalIP(value: string): string[] {
+  const address = parseAddress(value);
+  if (address === undefined) return [NOT_AN_IP];
+  if (isMapped(address)) return ['must not be an IPv4-mapped IPv6 address'];
+  const usual = formatAddress(address);
+  return usual === value ? [] : [`must be in canonical form ("${usual}")`];
+}
+
+/** Upstream's IsValidCIDR, likewise. */
+export function isCanonicalCIDR(value: string): string[] {
+  const range = parseCIDR(value);
+  if (range === undefined) return ['must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)'];
+  const address = parseAddress(value.slice(0, value.indexOf('/')));
+  if (address !== undefined && isMapped(address)) return ['must not have an IPv4-mapped IPv6 address'];
+  if (address?.value !== range.base) return ['must not have bits set beyond the prefix length'];
+  const usual = formatCIDR(range);
+  return usual === value ? [] : [`must be in canonical form ("${usual}")`];
 }

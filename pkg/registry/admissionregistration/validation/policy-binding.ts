@@ -1,5 +1,5 @@
 import type { ParamRef } from '../../../api/generated/admissionregistration-v1.ts';
-import { fieldError, Verbatim } from '../../../apimachinery/field-error.ts';
+import { fieldError, goStringSlice } from '../../../apimachinery/field-error.ts';
 import { FieldPath } from '../../../apimachinery/field-path.ts';
 import { formatLabelSelector, validateLabelSelector } from '../../../apimachinery/labels.ts';
 import { dnsSubdomain, type Findings } from '../../validation/rules.ts';
@@ -42,7 +42,7 @@ function* validateActions(actions: readonly string[], path: FieldPath): Findings
     if (actions.indexOf(action) < index) yield fieldError.duplicate(path.index(index), action);
   }
   if (actions.includes('Deny') && actions.includes('Warn')) {
-    const list = new Verbatim(`[]string{${actions.map((action) => JSON.stringify(action)).join(', ')}}`);
+    const list = goStringSlice(actions);
     const text =
       'must not contain both Deny and Warn (repeating the same validation failure information in the API response and headers serves no purpose)';
     yield fieldError.invalid(path, list, text);

@@ -1,5 +1,5 @@
 import type { RuleWithOperations, WebhookClientConfig } from '../../../api/generated/admissionregistration-v1.ts';
-import { fieldError, goStringSlice, Verbatim } from '../../../apimachinery/field-error.ts';
+import { fieldError, goSlice, goStringSlice } from '../../../apimachinery/field-error.ts';
 import type { FieldPath } from '../../../apimachinery/field-path.ts';
 import { isDns1123Subdomain, isPortNumber } from '../../../apimachinery/names.ts';
 import type { Findings } from '../../validation/rules.ts';
@@ -13,9 +13,7 @@ export function* validateRule(rule: RuleWithOperations, path: FieldPath): Findin
   const at = path.child('operations');
   if (operations.length === 0) yield fieldError.required(at);
   if (operations.length > 1 && operations.includes('*')) {
-    const list = new Verbatim(
-      `[]admissionregistration.OperationType{${operations.map((text) => JSON.stringify(text)).join(', ')}}`,
-    );
+    const list = goSlice('admissionregistration.OperationType', operations);
     yield fieldError.invalid(at, list, "if '*' is present, must not specify other operations");
   }
   for (const [index, operation] of operations.entries()) {

@@ -1,8 +1,9 @@
 import type { MutatingWebhook, ValidatingWebhook } from '../../../api/generated/admissionregistration-v1.ts';
-import { fieldError } from '../../../apimachinery/field-error.ts';
+import { fieldError, goStringSlice } from '../../../apimachinery/field-error.ts';
 import { FieldPath } from '../../../apimachinery/field-path.ts';
 import { validateLabelSelector } from '../../../apimachinery/labels.ts';
-import { isDns1035Label, isDns1123Subdomain } from '../../../apimachinery/names.ts';
+import { isDns1035Label } from '../../../apimachinery/names.ts';
+import { fullyQualifiedName } from '../../validation/domains.ts';
 import { each, type Findings, qualifiedName } from '../../validation/rules.ts';
 import { validateClientConfig, validateRule } from './rules.ts';
 
@@ -30,7 +31,7 @@ function* optional(path: FieldPath, value: string | undefined, supported: readon
 }
 
 function* validateWebhook(webhook: ValidatingWebhook | MutatingWebhook, path: FieldPath): Findings {
-  yield* fullyQualified(webhook.name, path.child('name'));
+  yield* fullyQualifiedName(path.child('name'), webhook.name);
   for (const [index, rule] of (webhook.rules ?? []).entries())
     yield* validateRule(rule, path.child('rules').index(index));
   yield* optional(path.child('failurePolicy'), webhook.failurePolicy, FAILURE_POLICIES);
@@ -61,16 +62,6 @@ function* validateWebhook(webhook: ValidatingWebhook | MutatingWebhook, path: Fi
   }
 }
 
-/** Upstream's IsFullyQualifiedName: at least three labels. */
-function* fullyQualified(name: string, path: FieldPath): Findings {
-  if (!name) return yield fieldError.required(path);
-  const wrong = isDns1123Subdomain(name);
-  if (wrong.length > 0) return yield fieldError.invalid(path, name, wrong.join(','));
-  if (name.split('.').length < 3) {
-    yield fieldError.invalid(path, name, 'should be a domain with at least three segments separated by dots');
-  }
-}
-
 function* validateVersions(versions: readonly string[], path: FieldPath): Findings {
   if (versions.length === 0) {
     return yield fieldError.required(path, `must specify one of ${REVIEW_VERSIONS.join(', ')}`);
@@ -84,6 +75,6 @@ function* validateVersions(versions: readonly string[], path: FieldPath): Findin
   }
   if (!versions.some((version) => REVIEW_VERSIONS.includes(version))) {
     const text = `must include at least one of ${REVIEW_VERSIONS.join(', ')}`;
-    yield fieldError.invalid(path, [...versions], text);
+    yield fieldError.invalid(path, goStringSlice(versions), text);
   }
 }

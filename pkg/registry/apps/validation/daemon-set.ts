@@ -3,16 +3,20 @@ import type { Json } from '../../../api/schema.ts';
 import { fieldError } from '../../../apimachinery/field-error.ts';
 import { FieldPath } from '../../../apimachinery/field-path.ts';
 import { validateLabelSelector } from '../../../apimachinery/labels.ts';
+import { validatePodTemplate } from '../../core/validation/pod-template.ts';
 import { type Findings, nonNegative, unchanged } from '../../validation/rules.ts';
 import {
   atMostAll,
+  collisionsCounted,
   goIntOrString,
+  goStrategy,
   intOrPercent,
   isEmptySelector,
   isSelectorValid,
+  keepsRunning,
   percentOf,
+  readOnlyDisks,
   templateMatches,
-  validateRunningTemplate,
 } from './workload.ts';
 
 const SPEC = FieldPath.of('spec');
@@ -27,7 +31,9 @@ export function* validateDaemonSet({ spec }: DaemonSet): Findings {
   if (spec.selector !== null && isEmptySelector(spec.selector)) {
     yield fieldError.invalid(selector, spec.selector as Json, 'empty selector is invalid for daemonset');
   }
-  yield* validateRunningTemplate(spec.template, 'DaemonSet', template);
+  yield* validatePodTemplate(spec.template, template);
+  yield* readOnlyDisks(spec.template.spec?.volumes ?? [], template.child('spec', 'volumes'));
+  yield* keepsRunning(spec.template, 'DaemonSet', template);
   yield* nonNegative(SPEC.child('minReadySeconds'), spec.minReadySeconds);
   yield* validateStrategy(spec.updateStrategy, SPEC.child('updateStrategy'));
   yield* nonNegative(SPEC.child('revisionHistoryLimit'), spec.revisionHistoryLimit);
@@ -35,7 +41,10 @@ export function* validateDaemonSet({ spec }: DaemonSet): Findings {
 
 function* validateStrategy({ type, rollingUpdate }: DaemonSetUpdateStrategy, path: FieldPath): Findings {
   if (type === 'OnDelete') return;
-  if (type !== 'RollingUpdate') return yield fieldError.notSupported(path, type, ['RollingUpdate', 'OnDelete']);
+  if (type !== 'RollingUpdate') {
+    const value = goStrategy('DaemonSetUpdateStrategy', type, 'RollingUpdateDaemonSet', rollingUpdate);
+    return yield fieldError.notSupported(path, value, ['RollingUpdate', 'OnDelete']);
+  }
   const rolling = path.child('rollingUpdate');
   if (rollingUpdate === undefined) return yield fieldError.required(rolling);
   const { maxUnavailable = 0, maxSurge = 0 } = rollingUpdate;
@@ -59,7 +68,7 @@ export function* validateDaemonSetUpdate({ spec }: DaemonSet, old: DaemonSet): F
 }
 
 /** Upstream's validateDaemonSetStatus. */
-export function* validateDaemonSetStatus({ status }: DaemonSet): Findings {
+export function* validateDaemonSetStatus({ status }: DaemonSet, old: DaemonSet): Findings {
   for (const field of [
     'currentNumberScheduled',
     'numberMisscheduled',
@@ -69,7 +78,9 @@ export function* validateDaemonSetStatus({ status }: DaemonSet): Findings {
     'updatedNumberScheduled',
     'numberAvailable',
     'numberUnavailable',
+    'collisionCount',
   ] as const) {
     yield* nonNegative(STATUS.child(field), status[field]);
   }
+  yield* collisionsCounted(status, old.status);
 }

@@ -1,11 +1,13 @@
 import type { Deployment, DeploymentStrategy, RollingUpdateDeployment } from '../../../api/generated/apps-v1.ts';
 import type { Json } from '../../../api/schema.ts';
-import { fieldError, Verbatim } from '../../../apimachinery/field-error.ts';
+import { fieldError } from '../../../apimachinery/field-error.ts';
 import { FieldPath } from '../../../apimachinery/field-path.ts';
 import { type Findings, nonNegative, unchanged } from '../../validation/rules.ts';
 import {
   atMostAll,
+  collisionsCounted,
   goIntOrString,
+  goStrategy,
   intOrPercent,
   isSelectorValid,
   percentOf,
@@ -26,7 +28,7 @@ export function* validateDeployment({ spec }: Deployment): Findings {
     yield fieldError.invalid(selector, spec.selector as Json, 'invalid label selector');
   } else {
     yield* templateMatches(spec.selector, spec.template, SPEC.child('template'));
-    yield* validateRunningTemplate(spec.template, 'ReplicaSet', SPEC.child('template'));
+    yield* validateRunningTemplate(spec.template, spec.replicas, SPEC.child('template'));
   }
   yield* validateStrategy(spec.strategy, SPEC.child('strategy'));
   yield* nonNegative(SPEC.child('minReadySeconds'), spec.minReadySeconds);
@@ -53,9 +55,8 @@ function* validateStrategy({ type, rollingUpdate }: DeploymentStrategy, path: Fi
     if (rollingUpdate !== undefined) yield* validateRollingUpdate(rollingUpdate, rolling);
     else yield fieldError.required(rolling, 'this should be defaulted and never be nil');
   } else {
-    const details = rollingUpdate === undefined ? '(*apps.RollingUpdateDeployment)(nil)' : '{}';
-    const value = `apps.DeploymentStrategy{Type:${JSON.stringify(type ?? '')}, RollingUpdate:${details}}`;
-    yield fieldError.notSupported(path, new Verbatim(value), ['Recreate', 'RollingUpdate']);
+    const value = goStrategy('DeploymentStrategy', type, 'RollingUpdateDeployment', rollingUpdate);
+    yield fieldError.notSupported(path, value, ['Recreate', 'RollingUpdate']);
   }
 }
 
@@ -90,6 +91,5 @@ export function* validateDeploymentStatus({ status }: Deployment, old: Deploymen
     const at = STATUS.child('availableReplicas');
     yield fieldError.invalid(at, status.availableReplicas, 'cannot be greater than readyReplicas');
   }
-  const [before, after] = [old.status.collisionCount ?? 0, status.collisionCount ?? 0];
-  if (before > after) yield fieldError.invalid(STATUS.child('collisionCount'), after, 'cannot be decremented');
+  yield* collisionsCounted(status, old.status);
 }

@@ -18,7 +18,7 @@ export function* validateReplicaSet({ spec }: ReplicaSet): Findings {
     return yield fieldError.invalid(selector, spec.selector as Json, 'invalid label selector');
   }
   yield* templateMatches(spec.selector, spec.template, SPEC.child('template'));
-  yield* validateRunningTemplate(spec.template, 'ReplicaSet', SPEC.child('template'));
+  yield* validateRunningTemplate(spec.template, spec.replicas, SPEC.child('template'));
 }
 
 export function* validateReplicaSetUpdate({ spec }: ReplicaSet, old: ReplicaSet): Findings {

@@ -5,19 +5,35 @@ import { semanticEqual } from '../../../apimachinery/deep-equal.ts';
 import { fieldError } from '../../../apimachinery/field-error.ts';
 import { FieldPath } from '../../../apimachinery/field-path.ts';
 import { validatePodTemplate } from '../../core/validation/pod-template.ts';
-import { type Findings, nonNegative } from '../../validation/rules.ts';
-import { isSelectorValid, keepsRunning, templateMatches, validateSelector } from './workload.ts';
+import { dnsLabel, type Findings, nonNegative } from '../../validation/rules.ts';
+import {
+  atMostAll,
+  collisionsCounted,
+  goIntOrString,
+  intOrPercent,
+  isSelectorValid,
+  keepsRunning,
+  percentOf,
+  templateMatches,
+  validateSelector,
+} from './workload.ts';
 
 const SPEC = FieldPath.of('spec');
 const STATUS = FieldPath.of('status');
 const RETENTION = ['Retain', 'Delete'];
 
-/** Upstream's ValidateStatefulSetSpec. */
-export function* validateStatefulSet({ spec }: StatefulSet): Findings {
+/** Upstream's ValidateStatefulSet, of new ones. */
+export function* validateNewStatefulSet({ spec }: StatefulSet): Findings {
+  yield* validateSpec(spec, true);
+}
+
+function* validateSpec(spec: StatefulSetSpec, isNew: boolean): Findings {
   yield* validatePolicies(spec);
   yield* nonNegative(SPEC.child('replicas'), spec.replicas);
   yield* nonNegative(SPEC.child('minReadySeconds'), spec.minReadySeconds);
   yield* nonNegative(SPEC.child('ordinals', 'start'), spec.ordinals?.start);
+  // Once nobody looked at it: what is stored stays.
+  if (isNew && spec.serviceName) yield* dnsLabel(SPEC.child('serviceName'), spec.serviceName);
   const selector = SPEC.child('selector');
   yield* validateSelector(spec.selector, 'statefulset', selector);
   if (!isSelectorValid(spec.selector, selector)) {
@@ -55,7 +71,15 @@ function* validatePolicies(spec: StatefulSetSpec): Findings {
     const text = "only allowed for updateStrategy 'RollingUpdate'";
     if (rollingUpdate !== undefined) yield fieldError.invalid(path.child('rollingUpdate'), rollingUpdate as Json, text);
   } else if (type === 'RollingUpdate') {
-    yield* nonNegative(path.child('rollingUpdate', 'partition'), rollingUpdate?.partition);
+    const rolling = path.child('rollingUpdate');
+    yield* nonNegative(rolling.child('partition'), rollingUpdate?.partition);
+    const most = rollingUpdate?.maxUnavailable;
+    if (most !== undefined) {
+      const at = rolling.child('maxUnavailable');
+      yield* intOrPercent(most, at);
+      if (percentOf(most) === 0) yield fieldError.invalid(at, goIntOrString(most), 'cannot be 0');
+      yield* atMostAll(most, at);
+    }
   } else {
     yield fieldError.invalid(path, updateStrategy as Json, "must be 'RollingUpdate' or 'OnDelete'");
   }
@@ -71,6 +95,7 @@ const FIXED_TEXT =
 
 /** Upstream's ValidateStatefulSetUpdate. */
 export function* validateStatefulSetUpdate({ spec }: StatefulSet, old: StatefulSet): Findings {
+  yield* validateSpec(spec, false);
   const fixed = (from: StatefulSetSpec): object => ({
     selector: from.selector,
     serviceName: from.serviceName,
@@ -81,14 +106,23 @@ export function* validateStatefulSetUpdate({ spec }: StatefulSet, old: StatefulS
 }
 
 /** Upstream's ValidateStatefulSetStatus. */
-export function* validateStatefulSetStatus({ status }: StatefulSet): Findings {
+export function* validateStatefulSetStatus({ status }: StatefulSet, old: StatefulSet): Findings {
   const text = 'cannot be greater than status.replicas';
-  const counts = ['readyReplicas', 'currentReplicas', 'updatedReplicas'] as const;
-  for (const field of ['replicas', ...counts, 'availableReplicas'] as const) {
+  const counts = ['readyReplicas', 'currentReplicas', 'updatedReplicas', 'availableReplicas'] as const;
+  for (const field of ['replicas', ...counts, 'observedGeneration', 'collisionCount'] as const) {
     yield* nonNegative(STATUS.child(field), status[field]);
   }
-  for (const field of [...counts, 'availableReplicas'] as const) {
+  for (const field of counts) {
     const count = status[field] ?? 0;
-    if (count > status.replicas) yield fieldError.invalid(STATUS.child(field), count, text);
+    if (count > (status.replicas ?? 0)) yield fieldError.invalid(STATUS.child(field), count, text);
   }
+  const available = status.availableReplicas ?? 0;
+  if (available > (status.readyReplicas ?? 0)) {
+    yield fieldError.invalid(
+      STATUS.child('availableReplicas'),
+      available,
+      'cannot be greater than status.readyReplicas',
+    );
+  }
+  yield* collisionsCounted(status, old.status);
 }

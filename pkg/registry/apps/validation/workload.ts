@@ -1,5 +1,5 @@
 /** What the specs of Deployments, ReplicaSets, StatefulSets and DaemonSets have in common. */
-import type { PodTemplateSpec } from '../../../api/generated/core-v1.ts';
+import type { PodTemplateSpec, Volume } from '../../../api/generated/core-v1.ts';
 import type { LabelSelector } from '../../../api/generated/meta-v1.ts';
 import type { Json } from '../../../api/schema.ts';
 import { fieldError, goStringMap, Verbatim } from '../../../apimachinery/field-error.ts';
@@ -34,10 +34,48 @@ export function* templateMatches(selector: LabelSelector | null, template: PodTe
 export const isSelectorValid = (selector: LabelSelector | null, path: FieldPath): boolean =>
   validateLabelSelector(selector, path).length === 0;
 
-/** A template whose Pods are kept running; `kind` is the word messages use. */
-export function* validateRunningTemplate(template: PodTemplateSpec, kind: string, path: FieldPath): Findings {
+/** Upstream's ValidatePodTemplateSpecForReplicaSet, but for the labels. */
+export function* validateRunningTemplate(
+  template: PodTemplateSpec,
+  replicas: number | undefined,
+  path: FieldPath,
+): Findings {
   yield* validatePodTemplate(template, path);
-  yield* keepsRunning(template, kind, path);
+  if ((replicas ?? 0) > 1) yield* readOnlyDisks(template.spec?.volumes ?? [], path.child('spec', 'volumes'));
+  yield* keepsRunning(template, 'ReplicaSet', path);
+}
+
+/** Upstream's ValidateReadOnlyPersistentDisks: several Pods cannot write to one disk. */
+export function* readOnlyDisks(volumes: readonly Volume[], path: FieldPath): Findings {
+  const text =
+    'must be true for replicated pods > 1; GCE PD can only be mounted on multiple machines if it is read-only';
+  for (const [index, { gcePersistentDisk: disk }] of volumes.entries()) {
+    if (disk === undefined || disk.readOnly === true) continue;
+    yield fieldError.invalid(path.index(index).child('gcePersistentDisk', 'readOnly'), false, text);
+  }
+}
+
+/** The strategy of a workload as Go prints the struct. */
+export function goStrategy(
+  struct: string,
+  type: string | undefined,
+  details: string,
+  rollingUpdate: object | undefined,
+): Verbatim {
+  const rolling = rollingUpdate === undefined ? `(*apps.${details})(nil)` : '{}';
+  return new Verbatim(`apps.${struct}{Type:${JSON.stringify(type ?? '')}, RollingUpdate:${rolling}}`);
+}
+
+interface Collisions {
+  readonly collisionCount?: number | undefined;
+}
+
+/** Collisions of names are counted, never uncounted. */
+export function* collisionsCounted(status: Collisions, old: Collisions): Findings {
+  const [after, before] = [status.collisionCount ?? 0, old.collisionCount];
+  if (before !== undefined && after < before) {
+    yield fieldError.invalid('status.collisionCount', after, 'cannot be decremented');
+  }
 }
 
 export function* keepsRunning(template: PodTemplateSpec, kind: string, path: FieldPath): Findings {
@@ -66,10 +104,11 @@ export function* intOrPercent(value: IntOrString | undefined, path: FieldPath): 
 }
 
 export function* atMostAll(value: IntOrString | undefined, path: FieldPath): Findings {
-  if (typeof value === 'string' && percentOf(value) > 100) {
+  if (typeof value === 'string' && isPercent(value).length === 0 && percentOf(value) > 100) {
     yield fieldError.invalid(path, goIntOrString(value), 'must not be greater than 100%');
   }
 }
 
+/** The number, or that before the percent sign. */
 export const percentOf = (value: IntOrString): number =>
-  typeof value === 'number' ? value : Number(/^(\d+)%$/.exec(value)?.[1] ?? 0);
+  typeof value === 'number' ? value : Number(/^([+-]?\d+)%?$/.exec(value)?.[1] ?? 0);

@@ -4,15 +4,24 @@ import type {
   PodFailurePolicyOnExitCodesRequirement,
   PodFailurePolicyRule,
   SuccessPolicy,
+  SuccessPolicyRule,
 } from '../../../api/generated/batch-v1.ts';
-import { fieldError } from '../../../apimachinery/field-error.ts';
+import { fieldError, goNumberSlice } from '../../../apimachinery/field-error.ts';
 import type { FieldPath } from '../../../apimachinery/field-path.ts';
-import { type Findings, oneOf, qualifiedName } from '../../validation/rules.ts';
+import { type Findings, nonNegative, qualifiedName } from '../../validation/rules.ts';
+import { countIndexes } from './indexes.ts';
 
 const ACTIONS = ['Count', 'FailIndex', 'FailJob', 'Ignore'];
+const STATUSES = ['False', 'True', 'Unknown'];
+const OPERATORS = ['In', 'NotIn'];
 const MAX_RULES = 20;
+const MAX_INDEXES_TEXT = 64 * 1024;
 const MAX_CODES = 255;
 const MAX_PATTERNS = 20;
+
+/** The list as Go's `%q` prints it. */
+const validValues = (values: readonly string[]): string =>
+  `valid values: [${values.map((text) => JSON.stringify(text)).join(' ')}]`;
 
 /** Upstream's validatePodFailurePolicy. */
 export function* validateFailurePolicy(spec: JobSpec, policy: PodFailurePolicy, path: FieldPath): Findings {
@@ -33,7 +42,7 @@ function* validateRule(
 ): Findings {
   const { action, onExitCodes, onPodConditions } = rule;
   const at = path.child('action');
-  if (!action) yield fieldError.required(at, `valid values: ${ACTIONS.map((text) => JSON.stringify(text)).join(', ')}`);
+  if (!action) yield fieldError.required(at, validValues(ACTIONS));
   else if (action === 'FailIndex' && spec.backoffLimitPerIndex === undefined) {
     yield fieldError.invalid(at, action, 'requires the backoffLimitPerIndex to be set');
   } else if (!ACTIONS.includes(action)) yield fieldError.notSupported(at, action, ACTIONS);
@@ -45,14 +54,14 @@ function* validateRule(
   for (const [index, { type, status }] of patterns.entries()) {
     const pattern = path.child('onPodConditions').index(index);
     yield* qualifiedName(pattern.child('type'), type);
-    yield* oneOf(pattern.child('status'), status, ['False', 'True', 'Unknown']);
+    if (!status) yield fieldError.required(pattern.child('status'), validValues(STATUSES));
+    else if (!STATUSES.includes(status)) yield fieldError.notSupported(pattern.child('status'), status, STATUSES);
   }
   if (onExitCodes !== undefined && patterns.length > 0) {
-    const text = 'specifying both OnExitCodes and OnPodConditions is not supported';
-    yield fieldError.invalid(path, rule as never, text);
+    yield fieldError.invalidWhole(path, 'specifying both OnExitCodes and OnPodConditions is not supported');
   }
   if (onExitCodes === undefined && patterns.length === 0) {
-    yield fieldError.invalid(path, rule as never, 'specifying one of OnExitCodes and OnPodConditions is required');
+    yield fieldError.invalidWhole(path, 'specifying one of OnExitCodes and OnPodConditions is required');
   }
 }
 
@@ -61,9 +70,9 @@ function* validateExitCodes(
   names: ReadonlySet<string>,
   path: FieldPath,
 ): Findings {
-  if (!operator) yield fieldError.required(path.child('operator'), 'valid values: "In", "NotIn"');
-  else if (operator !== 'In' && operator !== 'NotIn') {
-    yield fieldError.notSupported(path.child('operator'), operator, ['In', 'NotIn']);
+  if (!operator) yield fieldError.required(path.child('operator'), validValues(OPERATORS));
+  else if (!OPERATORS.includes(operator)) {
+    yield fieldError.notSupported(path.child('operator'), operator, OPERATORS);
   }
   if (containerName !== undefined && !names.has(containerName)) {
     const text = 'must be one of the container or initContainer names in the pod template';
@@ -71,15 +80,16 @@ function* validateExitCodes(
   }
   const codes = values ?? [];
   const at = path.child('values');
-  if (codes.length === 0) yield fieldError.invalid(at, codes, 'at least one value is required');
+  if (codes.length === 0) yield fieldError.invalid(at, goNumberSlice(values), 'at least one value is required');
   if (codes.length > MAX_CODES) yield fieldError.tooMany(at, codes.length, MAX_CODES);
   for (const [index, code] of codes.entries()) {
     if (operator === 'In' && code === 0) {
       yield fieldError.invalid(at.index(index), code, 'must not be 0 for the In operator');
     }
     if (codes.indexOf(code) < index) yield fieldError.duplicate(at.index(index), code);
-    if ((codes[index - 1] ?? -Infinity) > code) yield fieldError.invalid(at, codes, 'must be ordered');
   }
+  const isOrdered = codes.every((code, index) => code >= (codes[index - 1] ?? code));
+  if (!isOrdered) yield fieldError.invalid(at, goNumberSlice(codes), 'must be ordered');
 }
 
 /** Upstream's validateSuccessPolicy. */
@@ -91,20 +101,38 @@ export function* validateSuccessPolicy(spec: JobSpec, policy: SuccessPolicy, pat
       'at least one rules must be specified when the successPolicy is specified',
     );
   if (rules.length > MAX_RULES) yield fieldError.tooMany(path.child('rules'), rules.length, MAX_RULES);
-  for (const [index, { succeededIndexes, succeededCount }] of rules.entries()) {
-    const at = path.child('rules').index(index);
-    if (succeededIndexes === undefined && succeededCount === undefined) {
-      const text = 'at least one of succeededCount or succeededIndexes must be specified';
-      yield fieldError.required(at, text);
+  for (const [index, rule] of rules.entries()) {
+    yield* validateSuccessRule(rule, spec.completions ?? 0, path.child('rules').index(index));
+  }
+}
+
+function* validateSuccessRule(
+  { succeededIndexes, succeededCount }: SuccessPolicyRule,
+  completions: number,
+  path: FieldPath,
+): Findings {
+  if (succeededIndexes === undefined && succeededCount === undefined) {
+    yield fieldError.required(path, 'at least one of succeededCount or succeededIndexes must be specified');
+  }
+  let named: number | undefined;
+  if (succeededIndexes !== undefined) {
+    const at = path.child('succeededIndexes');
+    if (Buffer.byteLength(succeededIndexes) > MAX_INDEXES_TEXT) yield fieldError.tooLong(at, MAX_INDEXES_TEXT);
+    const count = countIndexes(succeededIndexes, completions);
+    named = typeof count === 'number' ? count : 0;
+    if (typeof count === 'string') {
+      yield fieldError.invalid(at, succeededIndexes, `error parsing succeededIndexes: ${count}`);
     }
-    if (succeededCount === undefined) continue;
-    if (succeededCount < 0) {
-      yield fieldError.invalid(at.child('succeededCount'), succeededCount, 'must be greater than or equal to 0');
-    }
-    const total = spec.completions ?? 0;
-    if (succeededCount > total) {
-      const text = `must be less than or equal to ${total} (the number of specified completions)`;
-      yield fieldError.invalid(at.child('succeededCount'), succeededCount, text);
-    }
+  }
+  if (succeededCount === undefined) return;
+  const at = path.child('succeededCount');
+  yield* nonNegative(at, succeededCount);
+  const limits = [
+    [completions, 'the number of specified completions'],
+    [named ?? succeededCount, 'the number of indexes in the specified succeededIndexes field'],
+  ] as const;
+  for (const [limit, what] of limits) {
+    if (succeededCount <= limit) continue;
+    yield fieldError.invalid(at, succeededCount, `must be less than or equal to ${limit} (${what})`);
   }
 }

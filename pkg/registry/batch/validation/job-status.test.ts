@@ -18,7 +18,7 @@ test('what a Job is and how far it has come go together', () => {
     'status.conditions: Invalid value: cannot set Failed=True condition without the FailureTarget=true condition',
   ]);
   assert.deepEqual(fields(job({ active: 1, ready: 2, completionTime: startTime })), [
-    `status.completionTime: Invalid value: "${startTime}": cannot set completionTime when there is no Complete=True condition`,
+    'status.completionTime: Invalid value: 2026-01-01 00:00:00 +0000 UTC: cannot set completionTime when there is no Complete=True condition',
     'status.ready: Invalid value: 2: cannot set more ready pods than active',
   ]);
 });

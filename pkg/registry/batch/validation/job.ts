@@ -1,16 +1,20 @@
 import type { Job, JobSpec } from '../../../api/generated/batch-v1.ts';
+import type { PodTemplateSpec } from '../../../api/generated/core-v1.ts';
 import type { Json } from '../../../api/schema.ts';
-import { semanticEqual } from '../../../apimachinery/deep-equal.ts';
-import { fieldError, goStringMap } from '../../../apimachinery/field-error.ts';
+import { type FieldError, fieldError, goStringMap } from '../../../apimachinery/field-error.ts';
 import { FieldPath } from '../../../apimachinery/field-path.ts';
 import { labelMatcher, validateLabelSelector } from '../../../apimachinery/labels.ts';
+import { isDns1123Label } from '../../../apimachinery/names.ts';
 import { validatePodTemplate } from '../../core/validation/pod-template.ts';
 import { domainPrefixedPath, type Findings, nonNegative, unchanged } from '../../validation/rules.ts';
 import { validateFailurePolicy, validateSuccessPolicy } from './job-policies.ts';
 
 const SPEC = FieldPath.of('spec');
-const COMPLETION_MODES = ['Indexed', 'NonIndexed'];
-const MAX_INDEXED_PARALLELISM = 100_000;
+const COMPLETION_MODES = ['NonIndexed', 'Indexed'];
+const MAX_MANAGED_BY = 63;
+/** Of Pods at a time and of indexes that fail; with more completions and a limit for each index fewer are allowed. */
+const MAX_INDEXES = 100_000;
+const MAX_OF_MANY = 10_000;
 const COUNTS = [
   'parallelism',
   'completions',
@@ -24,10 +28,21 @@ const COUNTS = [
 /** Upstream's ValidateJob. */
 export function* validateJob(job: Job): Findings {
   yield* validateGeneratedSelector(job);
-  yield* validateSelectorAndSpec(job);
+  yield* validateSpecAndSelector(job);
+  const { completionMode, completions } = job.spec;
+  if (completionMode !== 'Indexed' || completions === undefined || completions <= 0) return;
+  const last = `${job.metadata.name}-${completions - 1}`;
+  if (isDns1123Label(last).length === 0) return;
+  yield fieldError.invalid(
+    'metadata.name',
+    job.metadata.name,
+    `will not able to create pod with invalid DNS label: ${last}`,
+  );
 }
 
-function* validateSelectorAndSpec({ spec }: Job): Findings {
+/** Upstream's ValidateJobSpec. */
+function* validateSpecAndSelector({ spec }: Job): Findings {
+  yield* validateJobSpec(spec, SPEC);
   const selector = SPEC.child('selector');
   const wrong = validateLabelSelector(spec.selector, selector);
   if (spec.selector === undefined) yield fieldError.required(selector);
@@ -39,7 +54,6 @@ function* validateSelectorAndSpec({ spec }: Job): Findings {
     const at = SPEC.child('template', 'metadata', 'labels');
     yield fieldError.invalid(at, goStringMap(labels), '`selector` does not match template `labels`');
   }
-  yield* validateJobSpec(spec, SPEC);
 }
 
 /** The labels that tell a Job's Pods apart are the server's own. */
@@ -57,20 +71,25 @@ function* validateGeneratedSelector({ metadata, spec }: Job): Findings {
     if (labels[key] === undefined) yield fieldError.required(at, `must be '${value}'`);
     else if (labels[key] !== value) yield fieldError.invalid(at, goStringMap(labels), `must be '${value}'`);
   }
-  const match = spec.selector.matchLabels ?? {};
-  const isGenerated =
-    (match['batch.kubernetes.io/controller-uid'] ?? match['controller-uid']) === metadata.uid &&
-    Object.keys(match).length === 1 &&
-    (spec.selector.matchExpressions ?? []).length === 0;
-  if (!isGenerated) {
-    yield fieldError.invalid(SPEC.child('selector'), spec.selector as Json, '`selector` not auto-generated');
+  const selector = SPEC.child('selector');
+  const isValid = validateLabelSelector(spec.selector, selector).length === 0;
+  if (isValid && !labelMatcher(spec.selector).matches(expected)) {
+    yield fieldError.invalid(selector, spec.selector as Json, '`selector` not auto-generated');
   }
 }
 
 /** Upstream's validateJobSpec, of Jobs and of the templates of CronJobs. */
 export function* validateJobSpec(spec: JobSpec, path: FieldPath): Findings {
   for (const field of COUNTS) yield* nonNegative(path.child(field), spec[field]);
-  if (spec.managedBy !== undefined) yield* domainPrefixedPath(path.child('managedBy'), spec.managedBy);
+  if (spec.maxFailedIndexes !== undefined && spec.backoffLimitPerIndex === undefined) {
+    yield fieldError.required(path.child('backoffLimitPerIndex'), 'when maxFailedIndexes is specified');
+  }
+  if (spec.managedBy !== undefined) {
+    yield* domainPrefixedPath(path.child('managedBy'), spec.managedBy);
+    if (Buffer.byteLength(spec.managedBy) > MAX_MANAGED_BY) {
+      yield fieldError.tooLong(path.child('managedBy'), MAX_MANAGED_BY);
+    }
+  }
   yield* validateCompletionMode(spec, path);
   if (spec.podFailurePolicy !== undefined) {
     yield* validateFailurePolicy(spec, spec.podFailurePolicy, path.child('podFailurePolicy'));
@@ -97,28 +116,39 @@ export function* validateJobSpec(spec: JobSpec, path: FieldPath): Findings {
 }
 
 function* validateCompletionMode(spec: JobSpec, path: FieldPath): Findings {
-  const { completionMode, completions, parallelism, backoffLimitPerIndex, maxFailedIndexes } = spec;
+  const { completionMode, backoffLimitPerIndex, maxFailedIndexes } = spec;
   if (completionMode !== undefined && !COMPLETION_MODES.includes(completionMode)) {
     yield fieldError.notSupported(path.child('completionMode'), completionMode, COMPLETION_MODES);
   }
-  if (completionMode === 'Indexed') {
-    if (completions === undefined)
-      yield fieldError.required(path.child('completions'), 'when completion mode is Indexed');
-    if ((parallelism ?? 0) > MAX_INDEXED_PARALLELISM) {
-      const text = `must be less than or equal to ${MAX_INDEXED_PARALLELISM} when completion mode is Indexed`;
-      yield fieldError.invalid(path.child('parallelism'), parallelism, text);
-    }
-    if (maxFailedIndexes !== undefined && completions !== undefined && maxFailedIndexes > completions) {
-      const text = 'must be less than or equal to completions';
-      yield fieldError.invalid(path.child('maxFailedIndexes'), maxFailedIndexes, text);
-    }
-    return;
-  }
+  if (completionMode === 'Indexed') return yield* validateIndexed(spec, path);
+  if (completionMode !== 'NonIndexed' && completionMode !== undefined) return;
   const text = 'requires indexed completion mode';
   if (backoffLimitPerIndex !== undefined) {
     yield fieldError.invalid(path.child('backoffLimitPerIndex'), backoffLimitPerIndex, text);
   }
   if (maxFailedIndexes !== undefined) yield fieldError.invalid(path.child('maxFailedIndexes'), maxFailedIndexes, text);
+}
+
+function* validateIndexed(spec: JobSpec, path: FieldPath): Findings {
+  const { completions, parallelism = 0, backoffLimitPerIndex, maxFailedIndexes } = spec;
+  const most = (field: 'parallelism' | 'maxFailedIndexes', limit: number | string, when = ''): FieldError =>
+    fieldError.invalid(path.child(field), spec[field], `must be less than or equal to ${limit}${when}`);
+  if (completions === undefined) {
+    yield fieldError.required(path.child('completions'), 'when completion mode is Indexed');
+  }
+  if (parallelism > MAX_INDEXES) yield most('parallelism', MAX_INDEXES, ' when completion mode is Indexed');
+  if (maxFailedIndexes !== undefined) {
+    if (completions !== undefined && maxFailedIndexes > completions) yield most('maxFailedIndexes', 'completions');
+    if (maxFailedIndexes > MAX_INDEXES) yield most('maxFailedIndexes', MAX_INDEXES);
+  }
+  if (completions === undefined || completions <= MAX_INDEXES || backoffLimitPerIndex === undefined) return;
+  const when = ` when completions are above ${MAX_INDEXES} and used with backoff limit per index`;
+  if (maxFailedIndexes === undefined) {
+    const text = `must be specified when completions is above ${MAX_INDEXES}`;
+    yield fieldError.required(path.child('maxFailedIndexes'), text);
+  }
+  if (parallelism > MAX_OF_MANY) yield most('parallelism', MAX_OF_MANY, when);
+  if ((maxFailedIndexes ?? 0) > MAX_OF_MANY) yield most('maxFailedIndexes', MAX_OF_MANY, when);
 }
 
 function* validateReplacementPolicy({ podReplacementPolicy, podFailurePolicy }: JobSpec, path: FieldPath): Findings {
@@ -133,18 +163,12 @@ function* validateReplacementPolicy({ podReplacementPolicy, podFailurePolicy }: 
 export function* validateJobUpdate(job: Job, old: Job): Findings {
   const { spec } = job;
   // Upstream judges the spec once more here; clients see each finding twice.
-  yield* validateSelectorAndSpec(job);
-  const elastic =
-    spec.completionMode === 'Indexed' && spec.completions !== undefined && spec.completions === spec.parallelism;
-  if (!elastic) yield* unchanged(SPEC.child('completions'), spec.completions, old.spec.completions);
+  yield* validateSpecAndSelector(job);
+  yield* validateCompletions(spec, old.spec);
   yield* unchanged(SPEC.child('selector'), spec.selector, old.spec.selector);
-  const suspended =
-    old.spec.suspend === true && (old.status?.startTime === undefined || old.status?.startTime === null);
-  const fixed = ({ template }: JobSpec): object =>
-    suspended ? { ...template, metadata: undefined, spec: { ...template.spec, ...SCHEDULING } } : template;
-  if (!semanticEqual(fixed(spec), fixed(old.spec))) {
-    yield fieldError.invalid(SPEC.child('template'), spec.template as unknown as Json, 'field is immutable');
-  }
+  const waits = old.spec.suspend === true && !old.status?.startTime;
+  const template = waits ? withPlacement(old.spec.template, spec.template) : old.spec.template;
+  yield* unchanged(SPEC.child('template'), spec.template, template);
   for (const field of [
     'completionMode',
     'podFailurePolicy',
@@ -156,5 +180,23 @@ export function* validateJobUpdate(job: Job, old: Job): Findings {
   }
 }
 
-/** What may change in the template of a Job that waits. */
-const SCHEDULING = { nodeSelector: undefined, affinity: undefined, tolerations: undefined, schedulingGates: undefined };
+/** Only the number of indexes may change, together with the number of Pods at a time. */
+function* validateCompletions({ completionMode, completions, parallelism }: JobSpec, old: JobSpec): Findings {
+  const path = SPEC.child('completions');
+  if (completionMode !== 'Indexed') return yield* unchanged(path, completions, old.completions);
+  if (completions === undefined || completions === old.completions || completions === parallelism) return;
+  yield fieldError.invalid(path, completions, 'can only be modified in tandem with spec.parallelism');
+}
+
+/** The template `old` with what of `wanted` may change while a Job waits: where its Pods are to run. */
+function withPlacement(old: PodTemplateSpec, wanted: PodTemplateSpec): PodTemplateSpec {
+  const { affinity, nodeSelector, tolerations, schedulingGates } = wanted.spec ?? { containers: [] };
+  const { nodeAffinity: _, ...others } = old.spec?.affinity ?? {};
+  const isBare = affinity === undefined && Object.keys(others).length === 0;
+  const kept = isBare ? undefined : { ...others, nodeAffinity: affinity?.nodeAffinity };
+  const { annotations, labels } = wanted.metadata ?? {};
+  return {
+    metadata: { ...old.metadata, annotations, labels },
+    spec: { ...(old.spec ?? { containers: [] }), affinity: kept, nodeSelector, tolerations, schedulingGates },
+  } as PodTemplateSpec;
+}

@@ -79,7 +79,8 @@ export function* resourceName(name: string, path: FieldPath): Findings {
   }
 }
 
-function* containerResourceName(name: string, path: FieldPath): Findings {
+/** Upstream's ValidateContainerResourceName. */
+export function* containerResourceName(name: string, path: FieldPath): Findings {
   yield* resourceName(name, path);
   if (!name.includes('/')) {
     if (!isStandardContainerResource(name)) {

@@ -4,7 +4,7 @@ import type {
   NetworkPolicyPeer,
   NetworkPolicyPort,
 } from '../../../api/generated/networking-v1.ts';
-import { fieldError } from '../../../apimachinery/field-error.ts';
+import { fieldError, goSlice } from '../../../apimachinery/field-error.ts';
 import { FieldPath } from '../../../apimachinery/field-path.ts';
 import { validateLabelSelector } from '../../../apimachinery/labels.ts';
 import { containsAddress, parseCIDR } from '../../../base/ip.ts';
@@ -29,7 +29,8 @@ export function* validateNetworkPolicy({ spec }: NetworkPolicy): Findings {
   }
   const types = spec.policyTypes ?? [];
   if (types.length > 2) {
-    return yield fieldError.invalid(SPEC.child('policyTypes'), types, 'may not specify more than two policyTypes');
+    const value = goSlice('networking.PolicyType', types);
+    return yield fieldError.invalid(SPEC.child('policyTypes'), value, 'may not specify more than two policyTypes');
   }
   for (const [index, type] of types.entries()) {
     if (!TYPES.includes(type)) yield fieldError.notSupported(SPEC.child('policyTypes').index(index), type, TYPES);
@@ -42,16 +43,15 @@ function* validatePorts(ports: readonly NetworkPolicyPort[], path: FieldPath): F
     if (protocol !== undefined && !PROTOCOLS.includes(protocol)) {
       yield fieldError.notSupported(at.child('protocol'), protocol, PROTOCOLS);
     }
-    if (port !== undefined) yield* portNumberOrName(at.child('port'), port);
-    if (endPort === undefined) continue;
     const end = at.child('endPort');
-    if (port === undefined) yield fieldError.invalid(end, endPort, 'must be specified when `endPort` is set');
-    else if (typeof port === 'string') {
-      yield fieldError.invalid(end, endPort, 'may not be specified when `port` is non-numeric');
-    } else {
-      if (endPort < port) yield fieldError.invalid(end, endPort, 'must be greater than or equal to `port`');
-      yield* portNumberOrName(end, endPort);
+    if (endPort !== undefined && typeof port !== 'number') {
+      const why = port === undefined ? 'not specified' : 'non-numeric';
+      yield fieldError.invalid(end, endPort, `may not be specified when \`port\` is ${why}`);
     }
+    if (port !== undefined) yield* portNumberOrName(at.child('port'), port);
+    if (endPort === undefined || typeof port !== 'number') continue;
+    if (endPort < port) yield fieldError.invalid(end, endPort, 'must be greater than or equal to `port`');
+    yield* portNumberOrName(end, endPort);
   }
 }
 
