@@ -41,7 +41,7 @@ export class Aggregator {
   async #forward(exchange: Exchange, { spec }: APIService): Promise<boolean> {
     const { connector, store, identity } = this.#options;
     const { name = '', namespace = '', port = 443 } = spec.service ?? {};
-    const endpoint = serviceEndpoint(store, namespace, name, String(port));
+    const endpoint = serviceEndpoint(store, { namespace, name }, String(port));
     const ca = spec.caBundle === undefined ? {} : { ca: Buffer.from(spec.caBundle, 'base64') };
     await connector.aggregate(exchange, {
       url: new URL(`https://${endpoint}${exchange.request.url ?? '/'}`),

@@ -14,6 +14,7 @@ import type { RequestInfo } from '../request-info.ts';
 import type { Store } from '../storage/store.ts';
 import { kubeletLogQuery, podContainer } from './container-choice.ts';
 import { kubeletAddress } from './kubelet-address.ts';
+import { pageRewriter, rewriteLink } from './page-rewriter.ts';
 import { type ProxyTarget, proxyTarget } from './proxy-target.ts';
 
 /** How the API server proves itself to kubelets and knows them. */
@@ -46,6 +47,9 @@ const DROPPED = new Set([
   'proxy-connection',
 ]);
 
+/** What a body that is changed on its way no longer is. */
+const BODY_HEADERS = new Set(['content-length', 'content-encoding', 'etag']);
+
 /** Serves the subresources that are streams or foreign answers, by passing the request on to a kubelet or a Pod. */
 export class Connector {
   readonly #store: Store;
@@ -77,8 +81,10 @@ export class Connector {
         return;
       }
       case 'proxy': {
-        const target = proxyTarget(this.#store, descriptor, info, exchange.request.url ?? '/');
-        return this.#forward(exchange, target);
+        const asked = exchange.request.url ?? '/';
+        const target = proxyTarget(this.#store, descriptor, info, asked);
+        if (redirectedToFolder(exchange, target.prefix ?? '')) return;
+        return this.#forward(exchange, { ...target, headers: reverseProxyHeaders(exchange.request) });
       }
       default:
         // What is wrong with the request itself is told first.
@@ -175,6 +181,34 @@ export class Connector {
     return address;
   }
 
+  /** Passes an answer on; links of pages that come through a proxy are made to lead back through it. */
+  async #answer(
+    { request, response, audit }: Exchange,
+    { url, prefix }: ProxyTarget,
+    answer: IncomingMessage,
+  ): Promise<void> {
+    const place = prefix === undefined ? undefined : { prefix, hosts: [url.host, hostOf(request)] };
+    const rewriter = place === undefined ? undefined : await pageRewriter(answer.headers, place);
+    response.statusCode = answer.statusCode ?? 502;
+    for (const [name, value] of Object.entries(answer.headers)) {
+      if (value === undefined || DROPPED.has(name)) continue;
+      if (rewriter !== undefined && BODY_HEADERS.has(name)) continue;
+      // Who may read the answers is for this API to say, not for what is behind it.
+      if (place !== undefined && name.startsWith('access-control-')) continue;
+      response.setHeader(name, place !== undefined && name === 'location' ? rewriteLink(String(value), place) : value);
+    }
+    // Followed logs may be silent for long: the client has to see that it is connected.
+    response.flushHeaders();
+    audit?.started(response.statusCode);
+    const body = rewriter === undefined ? answer : rewriter(answer);
+    await new Promise<void>((resolve) => {
+      body.pipe(response);
+      body.on('error', () => response.destroy());
+      body.on('close', resolve);
+      response.on('close', () => answer.destroy());
+    });
+  }
+
   /** Sends the request on and its answer back, both as they come; `refuse` turns failures into API errors. */
   async #forward(
     exchange: Exchange,
@@ -208,21 +242,29 @@ export class Connector {
           );
           return;
         }
-        response.statusCode = answer.statusCode ?? 502;
-        for (const [name, value] of Object.entries(answer.headers)) {
-          if (value !== undefined && !DROPPED.has(name)) response.setHeader(name, value);
-        }
-        // Followed logs may be silent for long: the client has to see that it is connected.
-        response.flushHeaders();
-        exchange.audit?.started(response.statusCode);
-        answer.pipe(response);
-        answer.on('error', () => response.destroy());
-        answer.on('close', resolve);
-        response.on('close', () => answer.destroy());
+        this.#answer(exchange, target, answer).then(resolve, reject);
       });
       request.pipe(backend);
     });
   }
+}
+
+/** Proxied paths are below a folder: a client that asked for the folder without its slash would get them wrong. */
+function redirectedToFolder({ request, response }: Exchange, prefix: string): boolean {
+  const { url = '', method } = request;
+  const rest = url.slice(prefix.length);
+  if ((method !== 'GET' && method !== 'HEAD') || (rest !== '' && !rest.startsWith('?'))) return false;
+  response.writeHead(301, { location: `${prefix}/${rest}` }).end();
+  return true;
+}
+
+const hostOf = ({ headers }: Request): string => headers.host ?? String(headers[':authority'] ?? '');
+
+/** What a server behind a proxy is told of the request the proxy got. */
+function reverseProxyHeaders({ headers, socket, url = '/' }: Request): Record<string, string> {
+  const earlier = headers['x-forwarded-for'];
+  const from = [...(earlier === undefined ? [] : [earlier].flat()), socket.remoteAddress ?? ''];
+  return { 'x-forwarded-uri': url.replace(/\?.*$/s, ''), 'x-forwarded-for': from.join(', ') };
 }
 
 function agentFor(tls: KubeletTls): Agent {
