@@ -1,3 +1,6 @@
+/** How upstream writes the path without a name: what is wrong is so of the object as a whole. */
+export const WHOLE_OBJECT = '[]';
+
 /** Where in an object a value stands, as validation messages name it: `spec.containers[0].env[HOME]`. */
 export class FieldPath {
   readonly #above: FieldPath | undefined;

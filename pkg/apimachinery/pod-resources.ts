@@ -1,4 +1,4 @@
-import type { Container, Pod } from '../api/generated/core-v1.ts';
+import type { Container, Pod, PodSpec } from '../api/generated/core-v1.ts';
 import { maxQuantity, parseQuantity, type Quantity } from './quantity.ts';
 
 /** Exact amounts by the name of the resource. */
@@ -17,11 +17,10 @@ function raise(total: Quantities, floor: Quantities): void {
 }
 
 /**
- * The requests or limits of the Pod as a whole (k8s.io/component-helpers/resource): its containers and sidecars
- * together, or an init container with the sidecars before it if that is more; what the Pod itself says goes before
- * what its containers say; then its overhead, for limits only where there is one.
+ * What the containers of a Pod have together (k8s.io/component-helpers/resource): its containers and sidecars, or an init
+ * container with the sidecars before it if that is more.
  */
-export function podResources({ spec }: Pod, which: 'requests' | 'limits'): Quantities {
+export function containerResources(spec: PodSpec, which: 'requests' | 'limits'): Quantities {
   const of = ({ resources }: Pick<Container, 'resources'>): Quantities => quantitiesOf(resources?.[which]);
   const total: Quantities = new Map();
   for (const container of spec.containers ?? []) addQuantities(total, of(container));
@@ -39,6 +38,15 @@ export function podResources({ spec }: Pod, which: 'requests' | 'limits'): Quant
     }
   }
   raise(total, peak);
+  return total;
+}
+
+/**
+ * The requests or limits of the Pod as a whole: what it says itself goes before what its containers say; then its
+ * overhead, for limits only where there is one.
+ */
+export function podResources({ spec }: Pod, which: 'requests' | 'limits'): Quantities {
+  const total = containerResources(spec, which);
   for (const [name, amount] of quantitiesOf(spec.resources?.[which])) total.set(name, amount);
   const overhead = quantitiesOf(spec.overhead);
   if (which === 'limits') for (const name of overhead.keys()) if (!total.has(name)) overhead.delete(name);

@@ -1,6 +1,6 @@
 import type { Service } from '../../api/generated/core-v1.ts';
 import { services } from '../../api/resources.ts';
-import { fieldError } from '../../apimachinery/field-error.ts';
+import { fieldError, goStringSlice } from '../../apimachinery/field-error.ts';
 import { statusErrors } from '../../apimachinery/status-error.ts';
 import type { Clock } from '../../base/clock.ts';
 import {
@@ -12,10 +12,19 @@ import {
   parseAddress,
   sizeOf,
 } from '../../base/ip.ts';
-import { dropTypeDependentFields, usesNodePorts } from '../../registry/core/service-update.ts';
-import { validateService } from '../../registry/core/validation/service.ts';
+import { initFamilies } from '../../registry/core/service-families.ts';
+import {
+  dropTypeDependentFields,
+  keepAllocated,
+  needsClusterIP,
+  needsNodePorts,
+  nodePortsOf,
+  syncClusterIPs,
+} from '../../registry/core/service-update.ts';
+import { needsHealthCheck, validateService } from '../../registry/core/validation/service.ts';
 import type { Store } from '../storage/store.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
+import { giveHealthCheckPort, giveNodePorts, PortAllocation, updateNodePorts } from './node-ports.ts';
 import { ServiceReservations } from './service-reservations.ts';
 
 export interface ServiceAllocationOptions {
@@ -40,8 +49,6 @@ export class ServiceAllocation implements AdmissionPlugin {
   /** Whose (`namespace/name`) each address and port is. */
   readonly #inFlight = new Map<string, string>();
   readonly #reservations: ServiceReservations | undefined;
-  /** What the Service that is being looked at was given. */
-  #given: string[] = [];
 
   constructor(store: Store, options: ServiceAllocationOptions) {
     this.#store = store;
@@ -54,25 +61,30 @@ export class ServiceAllocation implements AdmissionPlugin {
     if (descriptor.type !== services || subresource !== undefined || operation === 'DELETE') return;
     const service = attributes.object as Service;
     const old = attributes.old as Service | undefined;
-    this.#keep(service, old);
-    if (service.spec.type === 'ExternalName') return;
-    // What is going to be refused gets nothing.
-    if (!validateService(withFamilies(service)).next().done) return;
+    if (old !== undefined) keepAllocated(service, old);
+    syncClusterIPs(service, old);
+    if (needsClusterIP(service.spec)) this.#initFamilies(service, old);
     /** What turned out to be another's. */
     const refused = new Set<string>();
     // It ends: every turn without success takes something from what there is to be given.
     for (;;) {
       const asked = structuredClone(service.spec);
-      this.#given = [];
-      this.#allocateIP(service, old, refused);
-      this.#allocateNodePorts(service, old, refused, attributes.dryRun);
-      const conflicts = attributes.dryRun ? [] : await this.#conflicts(service, this.#given);
-      if (conflicts.length === 0) break;
+      const given = this.#allocate(service, old, refused, attributes.dryRun);
+      if (old !== undefined) dropTypeDependentFields(service, old);
+      // What is going to be refused gets nothing.
+      if (attributes.dryRun || !validateService(service).next().done) return;
+      for (const key of given) this.#hold(service, key);
+      const conflicts = await this.#conflicts(service, given);
+      if (conflicts.length === 0) return;
       for (const key of conflicts) refused.add(key);
       service.spec = asked;
     }
-    setFamilies(service);
   };
+
+  #initFamilies(service: Service, old: Service | undefined): void {
+    const wrong = [...initFamilies(service, old, `IPv${this.#options.serviceCIDR.family}`)];
+    if (wrong.length > 0) throw statusErrors.invalid(services, service.metadata.name, wrong);
+  }
 
   /** What of that which this server has just chosen another one gives to another Service. */
   async #conflicts(service: Service, given: readonly string[]): Promise<readonly string[]> {
@@ -80,37 +92,38 @@ export class ServiceAllocation implements AdmissionPlugin {
     const conflict = await this.#reservations.take(given, ownerOf(service));
     if (conflict !== undefined) return [conflict];
     const taken = new Set<string>();
-    for (const { spec } of this.#others(service)) {
-      taken.add(spec.clusterIP ?? '');
-      for (const port of spec.ports ?? []) taken.add(portKey(port.protocol, port.nodePort ?? 0));
+    for (const other of this.#others(service)) {
+      taken.add(other.spec.clusterIP ?? '');
+      for (const port of portsOf(other)) taken.add(portKey(port));
     }
     return given.filter((key) => taken.has(key));
   }
 
-  /** What a client that sends a Service without its allocations meant to keep. */
-  #keep(service: Service, old: Service | undefined): void {
-    const { spec } = service;
-    if (old === undefined) return;
-    dropTypeDependentFields(service, old);
-    if (spec.type !== 'ExternalName' && old.spec.type !== 'ExternalName') spec.clusterIP ||= old.spec.clusterIP;
-    if (!usesNodePorts(spec.type)) return;
-    for (const port of spec.ports ?? []) {
-      const same = (old.spec.ports ?? []).find(
-        (other) => other.port === port.port && (other.protocol ?? 'TCP') === (port.protocol ?? 'TCP'),
-      );
-      if (!port.nodePort && same?.nodePort) port.nodePort = same.nodePort;
+  /** Gives it, in place, what it needs and has not yet; returns all that is new. */
+  #allocate(service: Service, old: Service | undefined, refused: ReadonlySet<string>, dryRun: boolean): string[] {
+    const given: string[] = [];
+    if (needsClusterIP(service.spec) && (old === undefined || !needsClusterIP(old.spec))) {
+      given.push(...this.#allocateIP(service, refused));
     }
+    const ports = new PortAllocation(this.#options, this.#takenPorts(service, refused), dryRun);
+    if (needsNodePorts(service.spec)) {
+      if (old === undefined) giveNodePorts(service, ports);
+      else updateNodePorts(service, old, ports);
+    }
+    if (needsHealthCheck(service.spec) && !(old !== undefined && needsHealthCheck(old.spec))) {
+      giveHealthCheckPort(service, ports);
+    }
+    return [...given, ...ports.given.map(portKey)];
   }
 
-  #allocateIP(service: Service, old: Service | undefined, refused: ReadonlySet<string>): void {
+  #allocateIP(service: Service, refused: ReadonlySet<string>): string[] {
     const { spec } = service;
-    if (spec.clusterIP === 'None' || (spec.clusterIP && spec.clusterIP === old?.spec.clusterIP)) return;
+    if (spec.clusterIP === 'None') return [];
     const taken = new Set(this.#others(service).map((other) => other.spec.clusterIP ?? ''));
     for (const key of this.#takenInFlight(service, refused)) taken.add(key);
     if (spec.clusterIP) {
       this.#checkIP(service, spec.clusterIP, taken);
-      this.#hold(service, spec.clusterIP);
-      return;
+      return [spec.clusterIP];
     }
     // The lower part of the range is left for addresses chosen by hand (KEP-3070).
     const size = Number(sizeOf(this.#options.serviceCIDR));
@@ -118,17 +131,19 @@ export class ServiceAllocation implements AdmissionPlugin {
     const low = reserved < size - 2 ? reserved : 0;
     const found = this.#pick(low + 1, size - 2, taken) ?? this.#pick(1, low, taken);
     if (found === undefined) {
-      throw statusErrors.internalError('failed to allocate IP address: range is full');
+      throw statusErrors.internalError('failed to allocate a serviceIP: range is full');
     }
     spec.clusterIP = found;
-    this.#hold(service, found);
+    spec.clusterIPs = [found];
+    return [found];
   }
 
   #checkIP(service: Service, address: string, taken: ReadonlySet<string>): void {
-    const refuse = (text: string): Error =>
-      statusErrors.invalid(services, service.metadata.name, [
-        fieldError.invalid('spec.clusterIPs', [address], `failed to allocate IP ${address}: ${text}`),
-      ]);
+    const refuse = (text: string): Error => {
+      const told = goStringSlice(service.spec.clusterIPs);
+      const error = fieldError.invalid('spec.clusterIPs', told, `failed to allocate IP ${address}: ${text}`);
+      return statusErrors.invalid(services, service.metadata.name, [error]);
+    };
     const range = this.#options.serviceCIDR;
     const parsed = parseAddress(address);
     if (parsed === undefined || !containsAddress(range, parsed)) {
@@ -150,44 +165,13 @@ export class ServiceAllocation implements AdmissionPlugin {
     return undefined;
   }
 
-  #allocateNodePorts(service: Service, old: Service | undefined, refused: ReadonlySet<string>, dryRun: boolean): void {
-    const { spec } = service;
-    let guess = DRY_RUN_PORT;
-    const own = new Set((old?.spec.ports ?? []).map(({ protocol, nodePort }) => portKey(protocol, nodePort ?? 0)));
-    if (!usesNodePorts(spec.type)) return;
-    if (spec.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts === false) return;
-    const { first, last } = this.#options.nodePorts;
-    const taken = new Set<string>(this.#takenInFlight(service, refused));
-    for (const other of this.#others(service)) {
-      for (const port of other.spec.ports ?? []) if (port.nodePort) taken.add(portKey(port.protocol, port.nodePort));
+  /** Ports of nodes that are others'. */
+  #takenPorts(service: Service, refused: ReadonlySet<string>): Set<number> {
+    const taken = new Set(this.#others(service).flatMap(portsOf));
+    for (const key of this.#takenInFlight(service, refused)) {
+      if (key.startsWith(PORT_PREFIX)) taken.add(Number(key.slice(PORT_PREFIX.length)));
     }
-    for (const [index, port] of (spec.ports ?? []).entries()) {
-      if (port.nodePort && own.has(portKey(port.protocol, port.nodePort))) continue;
-      if (port.nodePort) {
-        const path = `spec.ports[${index}].nodePort`;
-        const refuse = (text: string): Error =>
-          statusErrors.invalid(services, service.metadata.name, [fieldError.invalid(path, port.nodePort, text)]);
-        if (port.nodePort < first || port.nodePort > last) {
-          throw refuse(`provided port is not in the valid range. The range of valid ports is ${first}-${last}`);
-        }
-        if (taken.has(portKey(port.protocol, port.nodePort))) throw refuse('provided port is already allocated');
-      } else {
-        port.nodePort = dryRun ? guess++ : this.#freePort(port.protocol, taken);
-      }
-      taken.add(portKey(port.protocol, port.nodePort));
-      this.#hold(service, portKey(port.protocol, port.nodePort));
-    }
-  }
-
-  #freePort(protocol: string | undefined, taken: ReadonlySet<string>): number {
-    const { first, last } = this.#options.nodePorts;
-    const count = last - first + 1;
-    const start = Math.floor(this.#options.random() * count);
-    for (let step = 0; step < count; step++) {
-      const port = first + ((start + step) % count);
-      if (!taken.has(portKey(protocol, port))) return port;
-    }
-    throw statusErrors.internalError('failed to allocate a nodePort: range is full');
+    return taken;
   }
 
   #others(service: Service): Service[] {
@@ -209,7 +193,6 @@ export class ServiceAllocation implements AdmissionPlugin {
   #hold(service: Service, key: string): void {
     const owner = ownerOf(service);
     this.#inFlight.set(key, owner);
-    this.#given.push(key);
     this.#options.clock.setTimeout(() => {
       if (this.#inFlight.get(key) === owner) this.#inFlight.delete(key);
     }, HOLD_MS);
@@ -218,24 +201,15 @@ export class ServiceAllocation implements AdmissionPlugin {
 
 const ownerOf = ({ metadata }: Service): string => `${metadata.namespace}/${metadata.name}`;
 
-/** The first of the ports upstream shows to those who only try: nobody is promised any. */
-const DRY_RUN_PORT = 32_769;
-
 /** Longer than any write takes. */
 const HOLD_MS = 5_000;
 
-const portKey = (protocol: string | undefined, port: number): string => `${protocol || 'TCP'}/${port}`;
+const PORT_PREFIX = 'port/';
 
-/** The Service as validation will see it. */
-const withFamilies = (service: Service): Service => {
-  const copy = structuredClone(service);
-  setFamilies(copy);
-  return copy;
-};
+const portKey = (port: number): string => `${PORT_PREFIX}${port}`;
 
-/** The fields derived from the cluster IP; one family until dual-stack comes. */
-function setFamilies({ spec }: Service): void {
-  if (spec.clusterIP) spec.clusterIPs = [spec.clusterIP];
-  spec.ipFamilies ??= ['IPv4'];
-  spec.ipFamilyPolicy ??= 'SingleStack';
-}
+/** All ports of nodes that it has. */
+const portsOf = ({ spec }: Service): number[] => [
+  ...nodePortsOf(spec),
+  ...(spec.healthCheckNodePort ? [spec.healthCheckNodePort] : []),
+];

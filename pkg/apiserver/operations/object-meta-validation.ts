@@ -8,14 +8,11 @@ import { FieldPath } from '../../apimachinery/field-path.ts';
 import { validateLabels } from '../../apimachinery/labels.ts';
 import { isDns1123Label, isQualifiedName } from '../../apimachinery/names.ts';
 import type { Descriptor } from '../../registry/descriptor.ts';
+import { finalizerDomain } from '../../registry/validation/finalizers.ts';
+import { validateAnnotations } from '../../registry/validation/rules.ts';
 
-/** All annotations of an object together (upstream: TotalAnnotationSizeLimitB). */
-const ANNOTATIONS_LIMIT_BYTES = 256 * 1024;
 const MANAGER_LIMIT_BYTES = 128;
 const SUBRESOURCE_LIMIT_BYTES = 256;
-
-/** Finalizers without a domain: those of the API server itself. */
-const STANDARD_FINALIZERS: ReadonlySet<string> = new Set(['kubernetes', 'foregroundDeletion', 'orphan']);
 
 const METADATA = FieldPath.of('metadata');
 const IMMUTABLE = 'field is immutable';
@@ -47,14 +44,15 @@ export function validateObjectMeta(descriptor: Descriptor, object: KubeObject): 
   append(errors, validateMetadataMaps(object));
   append(errors, validateFinalizers(object));
   append(errors, validateManagedFields(object));
+  if (wantsQualifiedFinalizers(descriptor)) append(errors, finalizersWithoutDomain(object));
   return errors;
 }
 
 /**
- * Upstream's ValidateObjectMetaUpdate: the fields that never change, and the maps again. It is called once by the
- * generic registry and once by each kind's own validation, so every finding comes twice, in this order.
+ * Upstream's ValidateObjectMetaUpdate: the fields that never change, and the maps again. The generic registry calls it
+ * and each kind's own validation does, which looks at the names of finalizers, too, if it is built in.
  */
-export function validateObjectMetaUpdate(object: KubeObject, old: KubeObject): FieldError[] {
+export function validateObjectMetaUpdate(object: KubeObject, old: KubeObject, checkFinalizers = false): FieldError[] {
   const meta = object.metadata;
   const errors: FieldError[] = [];
   if (old.metadata.deletionTimestamp !== undefined) {
@@ -73,7 +71,8 @@ export function validateObjectMetaUpdate(object: KubeObject, old: KubeObject): F
       errors.push(fieldError.invalid(METADATA.child(field), value, IMMUTABLE));
     }
   }
-  return [...errors, ...validateMetadataMaps(object), ...validateManagedFields(object)];
+  const finalizers = checkFinalizers ? finalizersWithoutDomain(object) : [];
+  return [...errors, ...validateMetadataMaps(object), ...validateManagedFields(object), ...finalizers];
 }
 
 function validateMetadataMaps(object: KubeObject): FieldError[] {
@@ -87,20 +86,29 @@ function validateMetadataMaps(object: KubeObject): FieldError[] {
 function validateFinalizers(object: KubeObject): FieldError[] {
   const path = METADATA.child('finalizers');
   const names = object.metadata.finalizers ?? [];
-  const errors = names.flatMap((name, index) => validateFinalizerName(name, path, path.index(index)));
+  const errors = names.flatMap((name) => isQualifiedName(name).map((text) => fieldError.invalid(path, name, text)));
   if (names.includes('orphan') && names.includes('foregroundDeletion')) {
-    errors.push(fieldError.invalid(path, names, 'finalizer orphan and foregroundDeletion cannot be both set'));
+    const text = 'finalizer orphan and foregroundDeletion cannot be both set';
+    errors.push(fieldError.invalid(path, goStringSlice(names), text));
   }
   return errors;
 }
 
-/** Upstream's core ValidateFinalizerName: qualified, with a domain unless it is one of the API's own. */
-export function validateFinalizerName(name: string, path: FieldPath, item = path): FieldError[] {
-  const errors = isQualifiedName(name).map((text) => fieldError.invalid(path, name, text));
-  if (errors.length === 0 && !name.includes('/') && !STANDARD_FINALIZERS.has(name)) {
-    errors.push(fieldError.invalid(item, name, 'name is neither a standard finalizer name nor is it fully qualified'));
-  }
-  return errors;
+/** Groups whose validation is not upstream's core one, where finalizers need no domain. */
+const LENIENT_GROUPS: ReadonlySet<string> = new Set([
+  'admissionregistration.k8s.io',
+  'apiextensions.k8s.io',
+  'apiregistration.k8s.io',
+]);
+
+/** Whether finalizers without a domain have to be those of the API server itself. */
+export function wantsQualifiedFinalizers({ custom, type }: Descriptor): boolean {
+  return !custom && !LENIENT_GROUPS.has(type.group);
+}
+
+function finalizersWithoutDomain(object: KubeObject): FieldError[] {
+  const path = METADATA.child('finalizers');
+  return (object.metadata.finalizers ?? []).flatMap((name, index) => [...finalizerDomain(name, path.index(index))]);
 }
 
 /** The paths have no index, as upstream's have none. */
@@ -142,19 +150,6 @@ function validateManagedFields(object: KubeObject): FieldError[] {
     if (Buffer.byteLength(entry.subresource ?? '') > SUBRESOURCE_LIMIT_BYTES) {
       errors.push(fieldError.tooLong(path.child('subresource'), SUBRESOURCE_LIMIT_BYTES));
     }
-  }
-  return errors;
-}
-
-function validateAnnotations(annotations: Readonly<Record<string, string>> | undefined, path: FieldPath): FieldError[] {
-  const errors: FieldError[] = [];
-  let bytes = 0;
-  for (const [key, value] of Object.entries(annotations ?? {})) {
-    for (const text of isQualifiedName(key.toLowerCase())) errors.push(fieldError.invalid(path, key, text));
-    bytes += Buffer.byteLength(key) + Buffer.byteLength(value);
-  }
-  if (bytes > ANNOTATIONS_LIMIT_BYTES) {
-    errors.push(fieldError.tooLong(path, ANNOTATIONS_LIMIT_BYTES));
   }
   return errors;
 }

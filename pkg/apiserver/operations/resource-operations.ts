@@ -16,7 +16,7 @@ import type { AdmissionChain } from '../admission/admission.ts';
 import { objectKey, type Store } from '../storage/store.ts';
 import { encodeForStorage, StoredObject } from '../storage/stored-object.ts';
 import { checkPreconditions, isFinished, planDeletion } from './deletion.ts';
-import { validateObjectMeta, validateObjectMetaUpdate } from './object-meta-validation.ts';
+import { validateObjectMeta, validateObjectMetaUpdate, wantsQualifiedFinalizers } from './object-meta-validation.ts';
 import type { DeleteRequest, WriteRequest } from './options.ts';
 
 /** How often a generated name may collide before the create fails (upstream: retryGenerateName). */
@@ -335,7 +335,7 @@ function* judgeUpdate<T extends KubeObject>(
   live: T,
 ): Iterable<FieldError> {
   for (const step of steps) {
-    if (step === 'metadata') yield* validateObjectMetaUpdate(draft, live);
+    if (step === 'metadata') yield* validateObjectMetaUpdate(draft, live, wantsQualifiedFinalizers(descriptor));
     if (step === 'object') yield* validateObjectMeta(descriptor, draft);
     if (step === 'object' || step === 'content') yield* descriptor.validate?.(draft) ?? [];
     if (step === 'change') yield* descriptor.validateUpdate?.(draft, live) ?? [];

@@ -1,7 +1,7 @@
 import type { ConfigMap } from '../../api/generated/core-v1.ts';
 import { configMaps } from '../../api/resources.ts';
 import { fieldError } from '../../apimachinery/field-error.ts';
-import { FieldPath } from '../../apimachinery/field-path.ts';
+import { FieldPath, WHOLE_OBJECT } from '../../apimachinery/field-path.ts';
 import { isConfigMapKey } from '../../apimachinery/names.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
@@ -24,13 +24,14 @@ function* validateConfigMap({ data = {}, binaryData = {} }: ConfigMap): Findings
     yield* each(FieldPath.of('binaryData').key(key), key, isConfigMapKey);
     total += Buffer.byteLength(value, 'base64');
   }
-  if (total > MAX_BYTES) yield fieldError.tooLong(FieldPath.of(''), MAX_BYTES);
+  if (total > MAX_BYTES) yield fieldError.tooLong(WHOLE_OBJECT, MAX_BYTES);
 }
 
 export const configMap = describe<ConfigMap>(configMaps, {
   shortNames: ['cm'],
   validate: validateConfigMap,
   validateUpdate: validateImmutable,
+  updateSteps: ['metadata', 'change', 'object'],
   columns: [
     nameColumn,
     {

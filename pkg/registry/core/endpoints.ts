@@ -37,6 +37,7 @@ export const endpointsDescriptor = describe<Endpoints>(endpoints, {
     }
   },
   validate: validateEndpoints,
+  updateSteps: ['metadata', 'object'],
   columns: [
     nameColumn,
     { name: 'Endpoints', type: 'string', doc: ['core.v1.Endpoints', 'subsets'], cell: addressesText },

@@ -10,6 +10,7 @@ export const limitRange = describe<LimitRange>(limitRanges, {
     for (const item of spec.limits ?? []) if (item.type === 'Container') defaultItem(item);
   },
   validate: validateLimitRange,
+  updateSteps: ['object'],
 });
 
 /** What is not said of a container follows from what is: the default from the maximum, the request from both. */

@@ -1,11 +1,14 @@
 import type { Namespace } from '../../api/generated/core-v1.ts';
 import { namespaces } from '../../api/resources.ts';
 import { fieldError } from '../../apimachinery/field-error.ts';
+import { FieldPath } from '../../apimachinery/field-path.ts';
 import { nameIsDnsLabel } from '../../apimachinery/names.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
+import { validateFinalizer } from '../validation/finalizers.ts';
 
 const FINALIZER = 'kubernetes';
+const FINALIZERS = FieldPath.of('spec', 'finalizers');
 const NAME_LABEL = 'kubernetes.io/metadata.name';
 
 export const namespace = describe<Namespace>(namespaces, {
@@ -29,6 +32,10 @@ export const namespace = describe<Namespace>(namespaces, {
   prepareForDelete(draft) {
     draft.status = { ...draft.status, phase: 'Terminating' };
   },
+  *validate({ spec }) {
+    for (const name of spec.finalizers ?? []) yield* validateFinalizer(name, FINALIZERS);
+  },
+  updateSteps: ['object', 'metadata'],
   *validateStatus({ metadata, status }) {
     const [phase, when] = metadata.deletionTimestamp === undefined ? ['Active', 'empty'] : ['Terminating', 'not empty'];
     if (status.phase !== phase) {
@@ -47,6 +54,11 @@ export const namespace = describe<Namespace>(namespaces, {
       verbs: ['update'],
       take: (draft, submitted) => {
         draft.spec = submitted.spec;
+      },
+      *validate({ spec }) {
+        for (const [index, name] of (spec.finalizers ?? []).entries()) {
+          yield* validateFinalizer(name, FINALIZERS.index(index));
+        }
       },
       resets: ['status'],
     },

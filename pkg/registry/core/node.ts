@@ -29,7 +29,8 @@ const addressOf = ({ status }: Node, wanted: string): string =>
 export const node = describe<Node>(nodes, {
   shortNames: ['no'],
   generation: false,
-  defaults({ status }) {
+  defaults({ spec, status }) {
+    syncRanges(spec);
     if (status?.capacity !== undefined) status.allocatable ??= { ...status.capacity };
   },
   prepareForUpdate(draft, old) {
@@ -40,6 +41,8 @@ export const node = describe<Node>(nodes, {
   keepsStatusOnCreate: true,
   validate: validateNode,
   validateUpdate: validateNodeUpdate,
+  updateSteps: ['object', 'metadata', 'change'],
+  validateStatus: validateNodeUpdate,
   selectableFields: { 'spec.unschedulable': { read: ({ spec }) => String(spec.unschedulable ?? false) } },
   subresources: {
     proxy: { type: 'connect', kind: 'NodeProxyOptions', verbs: ['create', 'delete', 'get', 'patch', 'update'] },
@@ -92,3 +95,11 @@ export const node = describe<Node>(nodes, {
     },
   ],
 });
+
+/** The one range and the list of ranges say the same, in place; of two that differ, the one of old clients holds. */
+function syncRanges(spec: Node['spec'] | undefined): void {
+  if (spec === undefined) return;
+  const [first] = spec.podCIDRs ?? [];
+  if (spec.podCIDR && spec.podCIDR !== first) spec.podCIDRs = [spec.podCIDR];
+  else if (first !== undefined) spec.podCIDR = first;
+}

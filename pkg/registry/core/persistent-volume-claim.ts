@@ -1,12 +1,10 @@
 import type { PersistentVolumeClaim } from '../../api/generated/core-v1.ts';
 import { persistentVolumeClaims } from '../../api/resources.ts';
-import { fieldError } from '../../apimachinery/field-error.ts';
 import { FieldPath } from '../../apimachinery/field-path.ts';
-import { parseQuantity } from '../../apimachinery/quantity.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
 import { claimSpecWarnings } from './pod-warnings.ts';
-import { validateClaim, validateClaimUpdate } from './validation/claim.ts';
+import { validateClaim, validateClaimStatus, validateClaimUpdate } from './validation/claim.ts';
 import { accessModesText, phaseText, storageClassText } from './volume-text.ts';
 import { storageClassWarning } from './volume-warnings.ts';
 
@@ -27,13 +25,8 @@ export const persistentVolumeClaim = describe<PersistentVolumeClaim>(persistentV
   },
   validate: validateClaim,
   validateUpdate: validateClaimUpdate,
-  *validateStatus({ status }) {
-    for (const [name, amount] of Object.entries(status.capacity ?? {})) {
-      const value = parseQuantity(amount).value();
-      const path = FieldPath.of('status', 'capacity').key(name);
-      if (value < 0) yield fieldError.invalid(path, value, 'must be a valid resource quantity');
-    }
-  },
+  updateSteps: ['object', 'metadata', 'object', 'change'],
+  validateStatus: validateClaimStatus,
   columns: [
     nameColumn,
     {

@@ -21,6 +21,7 @@ export const persistentVolume = describe<PersistentVolume>(persistentVolumes, {
   warnings: (object) => volumeWarnings(object),
   validate: validateVolume,
   validateUpdate: validateVolumeUpdate,
+  updateSteps: ['object', 'object', 'change'],
   subresources: {
     status: {
       ...statusPart<PersistentVolume>(),

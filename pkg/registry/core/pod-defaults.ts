@@ -1,4 +1,5 @@
 import type { Container, EphemeralContainer, PodSpec, Probe, Volume } from '../../api/generated/core-v1.ts';
+import { defaultPodResources } from './pod-resources.ts';
 
 /**
  * Fills in a Pod's spec as upstream's SetDefaults_PodSpec and its kin do, in place; for Pods and for the templates of
@@ -13,10 +14,9 @@ export function defaultPodSpec(spec: PodSpec): void {
   // The deprecated alias follows the field that replaced it.
   if (spec.serviceAccountName) spec.serviceAccount = spec.serviceAccountName;
   else if (spec.serviceAccount) spec.serviceAccountName = spec.serviceAccount;
-  const hostNetwork = spec.hostNetwork ?? false;
-  for (const container of spec.initContainers ?? []) defaultContainer(container, hostNetwork);
-  for (const container of spec.containers ?? []) defaultContainer(container, hostNetwork);
-  for (const container of spec.ephemeralContainers ?? []) defaultContainer(container, hostNetwork);
+  for (const container of spec.initContainers ?? []) defaultContainer(container);
+  for (const container of spec.containers ?? []) defaultContainer(container);
+  for (const container of spec.ephemeralContainers ?? []) defaultContainer(container);
   for (const volume of spec.volumes ?? []) defaultVolume(volume);
 }
 
@@ -26,14 +26,16 @@ export function defaultPod(spec: PodSpec): void {
   spec.enableServiceLinks ??= true;
   for (const container of [...(spec.initContainers ?? []), ...(spec.containers ?? [])]) {
     const limits = container.resources?.limits;
-    if (limits === undefined) continue;
-    const requests = { ...container.resources.requests };
-    for (const [name, limit] of Object.entries(limits)) requests[name] ??= limit;
-    container.resources = { ...container.resources, requests };
+    if (limits !== undefined) {
+      container.resources = { ...container.resources, requests: { ...limits, ...container.resources.requests } };
+    }
+    if (spec.hostNetwork !== true) continue;
+    for (const port of container.ports ?? []) port.hostPort ||= port.containerPort;
   }
+  defaultPodResources(spec);
 }
 
-function defaultContainer(container: Container | EphemeralContainer, hostNetwork: boolean): void {
+function defaultContainer(container: Container | EphemeralContainer): void {
   container.terminationMessagePath ||= '/dev/termination-log';
   container.terminationMessagePolicy ||= 'File';
   container.imagePullPolicy ||= isLatest(container.image ?? '') ? 'Always' : 'IfNotPresent';
@@ -47,8 +49,6 @@ function defaultContainer(container: Container | EphemeralContainer, hostNetwork
     const reference = variable.valueFrom?.fieldRef;
     if (reference !== undefined) reference.apiVersion ||= 'v1';
   }
-  if (!hostNetwork) return;
-  for (const port of container.ports ?? []) port.hostPort ||= port.containerPort;
 }
 
 /** No tag at all means latest; a digest pins. */
@@ -93,6 +93,9 @@ function defaultVolume(volume: Volume): void {
         if (item.fieldRef !== undefined) item.fieldRef.apiVersion ||= 'v1';
       }
     }
+  }
+  if (volume.image !== undefined) {
+    volume.image.pullPolicy ||= isLatest(volume.image.reference ?? '') ? 'Always' : 'IfNotPresent';
   }
   const claim = volume.ephemeral?.volumeClaimTemplate?.spec;
   if (claim !== undefined) claim.volumeMode ??= 'Filesystem';

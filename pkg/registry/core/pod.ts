@@ -2,16 +2,16 @@ import { schemaOf } from '../../api/facts.ts';
 import type { Binding, Pod } from '../../api/generated/core-v1.ts';
 import { pods } from '../../api/resources.ts';
 import { formatAge } from '../../apimachinery/age.ts';
-import { FieldPath } from '../../apimachinery/field-path.ts';
 import { setCondition } from '../../apimachinery/object-meta.ts';
 import { qosClass } from '../../apimachinery/qos.ts';
 import { statusErrors } from '../../apimachinery/status-error.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { type ActionSubresource, type Column, type ConnectSubresource, describe, statusPart } from '../descriptor.ts';
-import { unchanged } from '../validation/rules.ts';
+import { adoptAppArmorAnnotations } from './app-armor.ts';
 import { eviction } from './eviction.ts';
 import { mergeLabelKeys } from './label-keys.ts';
 import { defaultPod } from './pod-defaults.ts';
+import { submittedStatus, syncPodIPs } from './pod-status.ts';
 import { summarizePod } from './pod-status-text.ts';
 import { podNameWarning, podWarnings } from './pod-warnings.ts';
 import {
@@ -20,6 +20,7 @@ import {
   validatePodCreate,
   validatePodUpdate,
 } from './validation/pod.ts';
+import { validatePodStatus } from './validation/pod-status.ts';
 import { takeResources, validateResize } from './validation/resize.ts';
 
 const PROXY_VERBS = ['create', 'delete', 'get', 'patch', 'update'] as const;
@@ -156,10 +157,14 @@ export const pod = describe<Pod>(pods, {
   columns,
   rowConditions: ({ status }) =>
     Object.hasOwn(COMPLETED, status.phase ?? '') ? COMPLETED[status.phase ?? ''] : undefined,
-  defaults: (draft) => defaultPod(draft.spec),
+  defaults(draft) {
+    defaultPod(draft.spec);
+    if (draft.status !== undefined) syncPodIPs(draft.status);
+  },
   prepareForCreate(draft, context) {
     draft.status = { phase: 'Pending', qosClass: qosClass(draft) };
     mergeLabelKeys(draft);
+    adoptAppArmorAnnotations(draft);
     const gates = draft.spec.schedulingGates ?? [];
     if (gates.length > 0) {
       const condition = {
@@ -182,11 +187,13 @@ export const pod = describe<Pod>(pods, {
   validate: validatePod,
   validateCreate: validatePodCreate,
   validateUpdate: validatePodUpdate,
+  updateSteps: ['metadata', 'object', 'change'],
   deletionGrace(object, requested) {
     if (!object.spec.nodeName) return 0;
     const { phase } = object.status;
     if (phase === 'Failed' || phase === 'Succeeded') return 0;
-    return requested ?? object.spec.terminationGracePeriodSeconds ?? 30;
+    const seconds = requested ?? object.spec.terminationGracePeriodSeconds ?? 0;
+    return seconds < 0 ? 1 : seconds;
   },
   selectableFields: {
     'spec.nodeName': { read: (object) => object.spec.nodeName ?? '' },
@@ -203,15 +210,9 @@ export const pod = describe<Pod>(pods, {
     status: {
       ...statusPart<Pod>(undefined, ['ownerReferences']),
       take(draft, submitted) {
-        const kept = draft.status.qosClass;
-        // Kubelets have been known to leave it out.
-        const status =
-          kept === undefined ? submitted.status : { ...submitted.status, qosClass: submitted.status.qosClass || kept };
-        draft.status = status;
+        draft.status = submittedStatus(submitted.status, draft.status);
       },
-      *validate({ status }, old) {
-        yield* unchanged(FieldPath.of('status', 'qosClass'), status.qosClass, old.status.qosClass);
-      },
+      validate: validatePodStatus,
     },
     ephemeralcontainers: {
       type: 'part',

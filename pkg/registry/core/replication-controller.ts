@@ -27,6 +27,7 @@ export const replicationController = describe<ReplicationController>(replication
   },
   warnings: workloadWarnings,
   validate: validateReplicationController,
+  updateSteps: ['object', 'metadata', 'content'],
   selectableFields: { 'status.replicas': { read: ({ status }) => String(status.replicas) } },
   columns: [
     nameColumn,

@@ -2,7 +2,11 @@ import type { ResourceQuota } from '../../api/generated/core-v1.ts';
 import { resourceQuotas } from '../../api/resources.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
-import { validateResourceQuota, validateResourceQuotaUpdate } from './validation/resource-quota.ts';
+import {
+  validateQuotaStatus,
+  validateResourceQuota,
+  validateResourceQuotaUpdate,
+} from './validation/resource-quota.ts';
 
 /** `requests.cpu: 1/2, pods: 0/5`, of the limits or of everything else. */
 function usageText({ status }: ResourceQuota, ofLimits: boolean): string {
@@ -20,6 +24,8 @@ export const resourceQuota = describe<ResourceQuota>(resourceQuotas, {
   allowCreateOnUpdate: true,
   validate: validateResourceQuota,
   validateUpdate: validateResourceQuotaUpdate,
+  updateSteps: ['object', 'metadata', 'change'],
+  validateStatus: validateQuotaStatus,
   columns: [
     nameColumn,
     ageColumn,

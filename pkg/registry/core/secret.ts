@@ -1,8 +1,9 @@
 import type { Secret } from '../../api/generated/core-v1.ts';
 import { secrets } from '../../api/resources.ts';
-import { fieldError } from '../../apimachinery/field-error.ts';
+import { FieldPath } from '../../apimachinery/field-path.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
+import { unchanged } from '../validation/rules.ts';
 import { validateImmutable } from './immutable.ts';
 import { secretWarnings } from './secret-warnings.ts';
 import { validateSecret } from './validation/secret.ts';
@@ -18,11 +19,11 @@ export const secret = describe<Secret>(secrets, {
   },
   warnings: (object) => secretWarnings(object),
   validate: validateSecret,
-  validateUpdate(object, old) {
-    const errors = validateImmutable(object, old);
-    if (object.type !== old.type) errors.push(fieldError.invalid('type', object.type, 'field is immutable'));
-    return errors;
+  *validateUpdate(object, old) {
+    yield* unchanged(FieldPath.of('type'), object.type, old.type);
+    yield* validateImmutable(object, old);
   },
+  updateSteps: ['metadata', 'change', 'object'],
   selectableFields: { type: { read: (object) => object.type ?? '' } },
   columns: [
     nameColumn,

@@ -13,6 +13,7 @@ export const serviceAccount = describe<ServiceAccount>(serviceAccounts, {
   },
   shortNames: ['sa'],
   returnsDeleted: true,
+  updateSteps: ['metadata', 'object'],
   columns: [
     nameColumn,
     {

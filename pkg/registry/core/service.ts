@@ -62,6 +62,7 @@ export const service = describe<Service>(services, {
   },
   validate: validateService,
   validateUpdate: validateServiceUpdate,
+  updateSteps: ['metadata', 'change', 'content'],
   validateStatus: validateServiceStatus,
   selectableFields: {
     'spec.clusterIP': { read: ({ spec }) => spec.clusterIP ?? '' },

@@ -18,7 +18,9 @@ export type Findings = Generator<FieldError, void>;
 const NOT_NEGATIVE = 'must be greater than or equal to 0';
 const NOT_POSITIVE = 'must be greater than zero';
 const IMMUTABLE = 'field is immutable';
-const NOT_AN_IP = 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
+/** All annotations of an object together (upstream: TotalAnnotationSizeLimitB). */
+const ANNOTATIONS_LIMIT_BYTES = 256 * 1024;
+export const NOT_AN_IP = 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
 
 /** One finding per text that `check` returns. */
 export function* each(path: FieldPath, value: string, check: (value: string) => string[]): Findings {
@@ -67,6 +69,19 @@ export function* ipAddress(path: FieldPath, value: string): Findings {
   if (parseAddress(value) === undefined) yield fieldError.invalid(path, value, NOT_AN_IP);
 }
 
+/** Upstream's ValidateAnnotations: keys are qualified names, whatever their case; there is a limit to all together. */
+export function* validateAnnotations(
+  annotations: Readonly<Record<string, string>> | undefined,
+  path: FieldPath,
+): Findings {
+  let bytes = 0;
+  for (const [key, value] of Object.entries(annotations ?? {})) {
+    for (const text of isQualifiedName(key.toLowerCase())) yield fieldError.invalid(path, key, text);
+    bytes += Buffer.byteLength(key) + Buffer.byteLength(value);
+  }
+  if (bytes > ANNOTATIONS_LIMIT_BYTES) yield fieldError.tooLong(path, ANNOTATIONS_LIMIT_BYTES);
+}
+
 /** A field that never changes. */
 export function* unchanged(path: FieldPath, value: unknown, old: unknown): Findings {
   if (!semanticEqual(value, old)) yield fieldError.invalid(path, value as Json, IMMUTABLE);
@@ -85,7 +100,7 @@ export function* descendingPath(path: FieldPath, value: string): Findings {
 /** A path below a volume: besides, names beginning with two dots are the kubelet's. */
 export function* volumePath(path: FieldPath, value: string): Findings {
   yield* descendingPath(path, value);
-  if (value.startsWith('..') && !value.startsWith('../') && value !== '..') {
+  if (value.startsWith('..') && !value.startsWith('../')) {
     yield fieldError.invalid(path, value, "must not start with '..'");
   }
 }

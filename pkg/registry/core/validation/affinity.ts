@@ -11,6 +11,7 @@ import type { FieldPath } from '../../../apimachinery/field-path.ts';
 import { validateLabelSelector } from '../../../apimachinery/labels.ts';
 import { isDns1123Label, isDns1123Subdomain, isLabelValue, isQualifiedName } from '../../../apimachinery/names.ts';
 import { each, type Findings } from '../../validation/rules.ts';
+import { validateMatchLabelKeys } from './label-keys.ts';
 
 const REQUIRED = 'requiredDuringSchedulingIgnoredDuringExecution';
 const PREFERRED = 'preferredDuringSchedulingIgnoredDuringExecution';
@@ -120,18 +121,7 @@ function* validatePodTerm(term: PodAffinityTerm, path: FieldPath): Findings {
   yield* validateLabelSelector(term.labelSelector, path.child('labelSelector'));
   yield* validateLabelSelector(term.namespaceSelector, path.child('namespaceSelector'));
   for (const name of term.namespaces ?? []) yield* each(path.child('namespace'), name, isDns1123Label);
-  yield* validateLabelKeys(term, path);
+  yield* validateMatchLabelKeys(term, path);
   if (!term.topologyKey) yield fieldError.required(path.child('topologyKey'), 'can not be empty');
   yield* each(path.child('topologyKey'), term.topologyKey, isQualifiedName);
-}
-
-function* validateLabelKeys(term: PodAffinityTerm, path: FieldPath): Findings {
-  for (const field of ['matchLabelKeys', 'mismatchLabelKeys'] as const) {
-    const keys = term[field] ?? [];
-    const at = path.child(field);
-    if (keys.length > 0 && term.labelSelector === undefined) {
-      yield fieldError.forbidden(at, 'must not be specified when labelSelector is not set');
-    }
-    for (const [index, key] of keys.entries()) yield* each(at.index(index), key, isQualifiedName);
-  }
 }

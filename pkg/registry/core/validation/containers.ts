@@ -7,11 +7,11 @@ import { validateEnv, validateEnvFrom } from './env.ts';
 import { validateLifecycle, validateProbe } from './handlers.ts';
 import { type AnyContainer, validateDevices, validateMounts } from './mounts.ts';
 import { validateResources } from './resources.ts';
+import { validateContainerRestart, validateInitContainerRestart, validateResizePolicy } from './restarts.ts';
 import { validateSecurityContext } from './security-context.ts';
 
 const PULL_POLICIES = ['Always', 'IfNotPresent', 'Never'];
 const MESSAGE_POLICIES = ['File', 'FallbackToLogsOnError'];
-const RESTART_POLICIES = ['Always', 'Never', 'OnFailure'];
 const PROTOCOLS = ['SCTP', 'TCP', 'UDP'];
 const PROBES = ['livenessProbe', 'readinessProbe', 'startupProbe'] as const;
 
@@ -34,7 +34,7 @@ export function* validateContainers(context: ContainerContext, path: FieldPath):
     if (names.has(container.name)) yield fieldError.duplicate(at.child('name'), container.name);
     names.add(container.name);
     yield* validateHooks(container, context, at);
-    yield* validateRestartPolicy(container.restartPolicy, at.child('restartPolicy'));
+    yield* validateContainerRestart(container, at);
   }
   yield* hostPortConflicts(containers, path);
 }
@@ -45,7 +45,7 @@ export function* validateInitContainers(context: ContainerContext, path: FieldPa
   for (const [index, container] of (context.spec.initContainers ?? []).entries()) {
     const at = path.index(index);
     yield* validateCommon(container, context, at);
-    yield* validateRestartPolicy(container.restartPolicy, at.child('restartPolicy'));
+    yield* validateInitContainerRestart(container, at);
     if (names.has(container.name)) yield fieldError.duplicate(at.child('name'), container.name);
     else if (container.name) names.add(container.name);
     yield* hostPortConflicts([container], path);
@@ -55,16 +55,27 @@ export function* validateInitContainers(context: ContainerContext, path: FieldPa
         if (container[field] === undefined) continue;
         yield fieldError.forbidden(at.child(field), 'may not be set for init containers without restartPolicy=Always');
       }
+      for (const [position, { restartPolicy }] of (container.resizePolicy ?? []).entries()) {
+        if (restartPolicy !== 'RestartContainer') continue;
+        const text = "must not be set to 'RestartContainer' for non-sidecar initContainers";
+        const where = at.child('resizePolicy').index(position).child('restartPolicy');
+        yield fieldError.invalid(where, restartPolicy, text);
+      }
     }
   }
 }
 
+/** In the order of Go's struct. */
 const EPHEMERAL_FORBIDDEN = [
   'ports',
   'resources',
-  'lifecycle',
-  ...PROBES,
+  'resizePolicy',
   'restartPolicy',
+  'restartPolicyRules',
+  'livenessProbe',
+  'readinessProbe',
+  'startupProbe',
+  'lifecycle',
 ] as const satisfies readonly (keyof EphemeralContainer)[];
 
 /** Upstream's validateEphemeralContainers. */
@@ -75,6 +86,7 @@ export function* validateEphemeralContainers(context: ContainerContext, path: Fi
   for (const [index, container] of (spec.ephemeralContainers ?? []).entries()) {
     const at = path.index(index);
     yield* validateCommon(container, context, at);
+    yield* validateImageOfPod(container, at);
     if (others.has(container.name) || names.has(container.name)) {
       yield fieldError.duplicate(at.child('name'), container.name);
     }
@@ -96,13 +108,14 @@ export function* validateEphemeralContainers(context: ContainerContext, path: Fi
 }
 
 function* validateHooks(container: Container, { spec }: ContainerContext, path: FieldPath): Findings {
-  yield* validateLifecycle(container.lifecycle, spec.terminationGracePeriodSeconds, path.child('lifecycle'));
+  yield* validateLifecycle(container.lifecycle, spec, path.child('lifecycle'));
   for (const probe of PROBES) yield* validateProbe(container[probe], probe, path.child(probe));
 }
 
-function* validateRestartPolicy(policy: string | undefined, path: FieldPath): Findings {
-  if (policy !== undefined && !RESTART_POLICIES.includes(policy)) {
-    yield fieldError.notSupported(path, policy, RESTART_POLICIES);
+/** Upstream's validateContainerOnlyForPod; templates may have such images. */
+export function* validateImageOfPod({ image }: AnyContainer, path: FieldPath): Findings {
+  if (image !== undefined && image !== image.trim()) {
+    yield fieldError.invalid(path.child('image'), image, 'must not have leading or trailing whitespace');
   }
 }
 
@@ -112,9 +125,6 @@ function* validateCommon(container: AnyContainer, context: ContainerContext, pat
   if (!name) yield fieldError.required(path.child('name'));
   else yield* dnsLabel(path.child('name'), name);
   if (!image) yield fieldError.required(path.child('image'));
-  else if (image !== image.trim()) {
-    yield fieldError.invalid(path.child('image'), image, 'must not have leading or trailing whitespace');
-  }
   yield* oneOf(path.child('terminationMessagePolicy'), container.terminationMessagePolicy, MESSAGE_POLICIES);
   yield* validatePorts(container.ports ?? [], path.child('ports'));
   yield* validateEnv(container.env ?? [], path.child('env'));
@@ -123,7 +133,7 @@ function* validateCommon(container: AnyContainer, context: ContainerContext, pat
   yield* validateDevices(volumeDevices, volumeMounts, context.volumes, path.child('volumeDevices'));
   yield* oneOf(path.child('imagePullPolicy'), container.imagePullPolicy, PULL_POLICIES);
   yield* validateResources(container.resources ?? {}, context.claims, path.child('resources'));
-  yield* validateResizePolicy(container, context, path.child('resizePolicy'));
+  yield* validateResizePolicy(container, context.spec, path.child('resizePolicy'));
   yield* validateSecurityContext(container.securityContext, context.spec, path.child('securityContext'));
 }
 
@@ -153,26 +163,6 @@ function* hostPortConflicts(containers: readonly Container[], path: FieldPath): 
       const at = path.index(index).child('ports').index(position).child('hostPort');
       if (seen.has(key)) yield fieldError.duplicate(at, key);
       seen.add(key);
-    }
-  }
-}
-
-function* validateResizePolicy(container: AnyContainer, { spec }: ContainerContext, path: FieldPath): Findings {
-  const seen = new Set<string>();
-  for (const [index, { resourceName, restartPolicy }] of (container.resizePolicy ?? []).entries()) {
-    const at = path.index(index);
-    if (seen.has(resourceName)) yield fieldError.duplicate(at, resourceName);
-    seen.add(resourceName);
-    if (!resourceName) yield fieldError.required(at);
-    else if (resourceName !== 'cpu' && resourceName !== 'memory') {
-      yield fieldError.notSupported(at, resourceName, ['cpu', 'memory']);
-    }
-    const policies = ['NotRequired', 'RestartContainer'];
-    if (!restartPolicy) yield fieldError.required(at);
-    else if (!policies.includes(restartPolicy)) yield fieldError.notSupported(at, restartPolicy, policies);
-    if (spec.restartPolicy === 'Never' && restartPolicy !== 'NotRequired') {
-      const text = "must be 'NotRequired' when `restartPolicy` is 'Never'";
-      yield fieldError.invalid(at, restartPolicy, text);
     }
   }
 }

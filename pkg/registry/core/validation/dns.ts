@@ -55,6 +55,8 @@ function* validateSearches(searches: readonly string[], path: FieldPath): Findin
 export function* validateHostAliases(aliases: readonly HostAlias[], path: FieldPath): Findings {
   for (const [index, { ip, hostnames }] of aliases.entries()) {
     yield* ipAddress(path.index(index).child('ip'), ip);
-    for (const name of hostnames ?? []) yield* each(path.child('hostnames'), name, isDns1123Subdomain);
+    for (const [position, name] of (hostnames ?? []).entries()) {
+      yield* each(path.index(index).child('hostnames').index(position), name, isDns1123Subdomain);
+    }
   }
 }

@@ -2,8 +2,8 @@ import type { EndpointAddress, EndpointPort, Endpoints } from '../../../api/gene
 import { fieldError } from '../../../apimachinery/field-error.ts';
 import { FieldPath } from '../../../apimachinery/field-path.ts';
 import { isQualifiedName } from '../../../apimachinery/names.ts';
-import { ordinaryIP } from '../../validation/ip.ts';
-import { dnsLabel, dnsSubdomain, each, type Findings, oneOf, portNumber } from '../../validation/rules.ts';
+import { endpointIP } from '../../validation/ip.ts';
+import { dnsLabel, dnsSubdomain, each, type Findings, ipAddress, oneOf, portNumber } from '../../validation/rules.ts';
 
 const PROTOCOLS = ['SCTP', 'TCP', 'UDP'];
 
@@ -26,9 +26,10 @@ export function* validateEndpoints({ subsets }: Endpoints): Findings {
 }
 
 function* validateAddress({ ip, hostname, nodeName }: EndpointAddress, path: FieldPath): Findings {
-  yield* ordinaryIP(path.child('ip'), ip);
+  yield* ipAddress(path.child('ip'), ip);
   if (hostname) yield* dnsLabel(path.child('hostname'), hostname);
   if (nodeName !== undefined) yield* dnsSubdomain(path.child('nodeName'), nodeName);
+  yield* endpointIP(path.child('ip'), ip);
 }
 
 function* validatePort(port: EndpointPort, requireName: boolean, path: FieldPath): Findings {

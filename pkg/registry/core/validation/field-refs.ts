@@ -1,5 +1,5 @@
 import type { ObjectFieldSelector, ResourceFieldSelector } from '../../../api/generated/core-v1.ts';
-import { fieldError, Verbatim } from '../../../apimachinery/field-error.ts';
+import { fieldError } from '../../../apimachinery/field-error.ts';
 import type { FieldPath } from '../../../apimachinery/field-path.ts';
 import { isQualifiedName } from '../../../apimachinery/names.ts';
 import type { Findings } from '../../validation/rules.ts';
@@ -36,7 +36,7 @@ const KNOWN_FIELDS: ReadonlySet<string> = new Set([
   'status.phase',
 ]);
 
-const SUBSCRIPT = /^(.+)\['(.*)'\]$/s;
+const SUBSCRIPT = /^(.+?)\['(.*)'\]$/s;
 
 /** Upstream's validateObjectFieldSelector. */
 export function* validateFieldRef(
@@ -56,10 +56,12 @@ export function* validateFieldRef(
   if (subscripted !== null) {
     const [, field = '', key = ''] = subscripted;
     const name = field === 'metadata.annotations' ? key.toLowerCase() : key;
-    for (const text of isQualifiedName(name)) yield fieldError.invalid(path, key, text);
-  } else if (!allowed.includes(fieldPath)) {
-    yield fieldError.notSupported(at, fieldPath, allowed);
+    for (const text of isQualifiedName(name)) yield fieldError.invalid(path, name, text);
+    return;
   }
+  // The name that old clients have for it.
+  const field = fieldPath === 'spec.host' ? 'spec.nodeName' : fieldPath;
+  if (!allowed.includes(field)) yield fieldError.notSupported(at, field, allowed);
 }
 
 function fieldRefError(version: string, field: string, subscripted: RegExpExecArray | null): string | undefined {
@@ -99,7 +101,7 @@ export function* validateResourceFieldRef(
   const refuse = (list: string, what: string) =>
     fieldError.invalid(
       path.child('divisor'),
-      new Verbatim(resource),
+      resource,
       `only divisor's values ${list} are supported with the ${what} resource`,
     );
   if (kind === 'cpu') {

@@ -1,17 +1,9 @@
 /** Probes and lifecycle hooks: what a kubelet does to a container. */
-import type { HTTPGetAction, Lifecycle, LifecycleHandler, Probe } from '../../../api/generated/core-v1.ts';
+import type { HTTPGetAction, Lifecycle, LifecycleHandler, PodSpec, Probe } from '../../../api/generated/core-v1.ts';
 import { fieldError } from '../../../apimachinery/field-error.ts';
 import type { FieldPath } from '../../../apimachinery/field-path.ts';
 import { isHttpHeaderName } from '../../../apimachinery/names.ts';
-import {
-  each,
-  type Findings,
-  nonNegative,
-  oneOf,
-  portNumber,
-  portNumberOrName,
-  required,
-} from '../../validation/rules.ts';
+import { each, type Findings, nonNegative, portNumber, portNumberOrName, required } from '../../validation/rules.ts';
 
 type Handler = Pick<Probe, 'exec' | 'httpGet' | 'tcpSocket' | 'grpc'> & Pick<LifecycleHandler, 'sleep'>;
 
@@ -46,23 +38,38 @@ function* validateAction(
 function* validateHttpGet(action: HTTPGetAction, path: FieldPath): Findings {
   yield* required(path.child('path'), action.path);
   yield* portNumberOrName(path.child('port'), action.port);
-  yield* oneOf(path.child('scheme'), action.scheme, ['HTTP', 'HTTPS']);
+  const schemes = ['HTTP', 'HTTPS'];
+  if (!schemes.includes(action.scheme ?? '')) {
+    yield fieldError.notSupported(path.child('scheme'), action.scheme ?? '', schemes);
+  }
   for (const { name } of action.httpHeaders ?? []) yield* each(path.child('httpHeaders'), name, isHttpHeaderName);
 }
 
-/** Upstream's validateLifecycle. */
-export function* validateLifecycle(
-  lifecycle: Lifecycle | undefined,
-  gracePeriod: number | undefined,
-  path: FieldPath,
-): Findings {
-  if (lifecycle?.postStart !== undefined) {
-    yield* validateHandler(lifecycle.postStart, gracePeriod, path.child('postStart'));
-  }
-  if (lifecycle?.preStop !== undefined) {
-    yield* validateHandler(lifecycle.preStop, gracePeriod, path.child('preStop'));
+/** Upstream's validateLifecycle; `pod` is the spec of which the container is. */
+export function* validateLifecycle(lifecycle: Lifecycle | undefined, pod: PodSpec, path: FieldPath): Findings {
+  const { postStart, preStop, stopSignal } = lifecycle ?? {};
+  const gracePeriod = pod.terminationGracePeriodSeconds;
+  if (postStart !== undefined) yield* validateHandler(postStart, gracePeriod, path.child('postStart'));
+  if (preStop !== undefined) yield* validateHandler(preStop, gracePeriod, path.child('preStop'));
+  if (stopSignal === undefined) return;
+  const at = path.child('stopSignal');
+  if (pod.os === undefined) {
+    yield fieldError.forbidden(at, 'may not be set for containers with empty `spec.os.name`');
+  } else if (pod.os.name === 'linux' || pod.os.name === 'windows') {
+    const known = pod.os.name === 'linux' ? LINUX_SIGNALS : WINDOWS_SIGNALS;
+    if (!known.includes(stopSignal)) yield fieldError.notSupported(at, stopSignal, known);
   }
 }
+
+const REAL_TIME = Array.from({ length: 15 }, (_, index) => index + 1);
+const WINDOWS_SIGNALS = ['SIGKILL', 'SIGTERM'];
+const LINUX_SIGNALS = [
+  ...'ABRT ALRM BUS CHLD CLD CONT FPE HUP ILL INT IO IOT KILL PIPE POLL PROF PWR QUIT RTMAX RTMIN SEGV STKFLT STOP SYS TERM TRAP TSTP TTIN TTOU URG USR1 USR2 VTALRM WINCH XCPU XFSZ'
+    .split(' ')
+    .map((name) => `SIG${name}`),
+  ...REAL_TIME.slice(0, -1).map((number) => `SIGRTMAX-${number}`),
+  ...REAL_TIME.map((number) => `SIGRTMIN+${number}`),
+].sort();
 
 /** Upstream's validateLivenessProbe and its two siblings. */
 export function* validateProbe(

@@ -4,8 +4,8 @@ import { FieldPath } from '../../../apimachinery/field-path.ts';
 import { isQualifiedName } from '../../../apimachinery/names.ts';
 import { parseQuantity, type Quantity } from '../../../apimachinery/quantity.ts';
 import type { Findings } from '../../validation/rules.ts';
-import { isStandardContainerResource } from './resource-names.ts';
-import { goQuantity, resourceName } from './resources.ts';
+import { isOvercommitAllowed } from './resource-names.ts';
+import { containerResourceName, goQuantity, resourceName } from './resources.ts';
 
 const TYPES: ReadonlySet<string> = new Set(['Pod', 'Container', 'PersistentVolumeClaim']);
 const FIELDS = ['max', 'min', 'default', 'defaultRequest', 'maxLimitRequestRatio'] as const;
@@ -18,17 +18,24 @@ export function* validateLimitRange({ spec }: LimitRange): Findings {
     yield* validateType(item.type, path.child('type'));
     if (seen.has(item.type)) yield fieldError.duplicate(path.child('type'), item.type);
     seen.add(item.type);
-    for (const field of FIELDS) {
-      const isDefault = field === 'default' || field === 'defaultRequest';
-      if (isDefault && item.type === 'Pod' && Object.keys(item[field] ?? {}).length > 0) {
-        yield fieldError.forbidden(path.child(field), "may not be specified when `type` is 'Pod'");
-        continue;
-      }
-      for (const name of Object.keys(item[field] ?? {}).sort()) {
-        yield* limitResource(item.type, name, path.child(field).key(name));
-      }
-    }
+    yield* validateNames(item, path);
     yield* validateOrder(item, path);
+  }
+}
+
+function* validateNames(item: LimitRangeItem, path: FieldPath): Findings {
+  const { type, min, max } = item;
+  const validateName = type === 'Pod' || type === 'Container' ? containerResourceName : resourceName;
+  for (const field of FIELDS) {
+    if (field === 'maxLimitRequestRatio' && type === 'PersistentVolumeClaim') {
+      const text = 'either minimum or maximum storage value is required, but neither was provided';
+      const isGiven = min?.['storage'] !== undefined || max?.['storage'] !== undefined;
+      if (!isGiven) yield fieldError.required(path.child('limits'), text);
+    }
+    const names = Object.keys(item[field] ?? {}).sort();
+    if (type === 'Pod' && (field === 'default' || field === 'defaultRequest')) {
+      if (names.length > 0) yield fieldError.forbidden(path.child(field), "may not be specified when `type` is 'Pod'");
+    } else for (const name of names) yield* validateName(name, path.child(field).key(name));
   }
 }
 
@@ -40,21 +47,13 @@ function* validateType(type: string, path: FieldPath): Findings {
   }
 }
 
-function* limitResource(type: string, name: string, path: FieldPath): Findings {
-  if (type === 'Pod' || type === 'Container') {
-    yield* resourceName(name, path);
-    if (!name.includes('/') && !isStandardContainerResource(name)) {
-      yield fieldError.invalid(path, name, 'must be a standard resource for containers');
-    }
-  } else yield* resourceName(name, path);
-}
-
 /** Min ≤ default request ≤ default ≤ max, and a ratio that can be met. */
 function* validateOrder(item: LimitRangeItem, path: FieldPath): Findings {
   const names = new Set(FIELDS.flatMap((field) => Object.keys(item[field] ?? {})));
   for (const name of [...names].sort()) {
     const amount = (field: (typeof FIELDS)[number]): Quantity | undefined => {
-      const text = item[field]?.[name];
+      const isDefault = field === 'default' || field === 'defaultRequest';
+      const text = isDefault && item.type === 'Pod' ? undefined : item[field]?.[name];
       return text === undefined ? undefined : parseQuantity(text);
     };
     const above = (low: Quantity | undefined, high: Quantity | undefined): boolean =>
@@ -80,6 +79,10 @@ function* validateOrder(item: LimitRangeItem, path: FieldPath): Findings {
     if (above(min, limit)) yield refuse('default', min, `min value ${min} is greater than default value ${limit}`);
     if (above(limit, max)) yield refuse('default', max, `default value ${limit} is greater than max value ${max}`);
     yield* validateRatio(amount('maxLimitRequestRatio'), min, max, at('maxLimitRequestRatio'));
+    if (!isOvercommitAllowed(name) && limit !== undefined && request !== undefined && limit.compare(request) !== 0) {
+      const text = `default value ${limit} must equal to defaultRequest value ${request} in ${name}`;
+      yield refuse('defaultRequest', request, text);
+    }
   }
 }
 

@@ -61,7 +61,7 @@ function* validatePropagation(mount: VolumeMount, container: AnyContainer, path:
   if (recursiveReadOnly === undefined) return;
   const at = path.child('recursiveReadOnly');
   if (!RECURSIVE.includes(recursiveReadOnly)) yield fieldError.notSupported(at, recursiveReadOnly, RECURSIVE);
-  if (recursiveReadOnly === 'Disabled') return;
+  if (recursiveReadOnly !== 'Enabled' && recursiveReadOnly !== 'IfPossible') return;
   if (mount.readOnly !== true) yield fieldError.forbidden(at, 'may only be specified when readOnly is true');
   if (mountPropagation !== undefined && mountPropagation !== 'None') {
     yield fieldError.forbidden(at, 'may only be specified when mountPropagation is None or not specified');
@@ -100,6 +100,6 @@ export function* validateDevices(
       const text = 'must not already exist as a path in volumeMounts';
       yield fieldError.invalid(at.child('devicePath'), devicePath, text);
     }
-    names.add(name);
+    if (name) names.add(name);
   }
 }

@@ -52,3 +52,34 @@ export const isOvercommitAllowed = (name: string): boolean => isNative(name) && 
 
 /** Resources of which there are only whole units. */
 export const isIntegral = (name: string): boolean => OBJECT_COUNTS.has(name) || isExtended(name);
+
+/** Resources that a Pod may be given as a whole. */
+export const isPodLevelResource = (name: string): boolean => name === 'cpu' || name === 'memory' || isHugePages(name);
+
+const POD_AMOUNTS: ReadonlySet<string> = new Set([
+  'pods',
+  'cpu',
+  'memory',
+  'limits.cpu',
+  'limits.memory',
+  'requests.cpu',
+  'requests.memory',
+]);
+
+/** Whether a quota of `scope` can limit the resource (upstream's IsResourceQuotaScopeValidForResource). */
+export function isInScope(scope: string, name: string): boolean {
+  switch (scope) {
+    case 'Terminating':
+    case 'NotTerminating':
+    case 'NotBestEffort':
+    case 'PriorityClass':
+    case 'CrossNamespacePodAffinity':
+      return POD_AMOUNTS.has(name);
+    case 'BestEffort':
+      return name === 'pods';
+    case 'VolumeAttributesClass':
+      return name === 'persistentvolumeclaims' || name === 'requests.storage';
+    default:
+      return true;
+  }
+}

@@ -1,9 +1,9 @@
-import type { PodResourceClaim, ResourceRequirements } from '../../../api/generated/core-v1.ts';
+import type { PodResourceClaim, ResourceClaim, ResourceRequirements } from '../../../api/generated/core-v1.ts';
 import { fieldError, Verbatim } from '../../../apimachinery/field-error.ts';
 import type { FieldPath } from '../../../apimachinery/field-path.ts';
 import { isQualifiedName } from '../../../apimachinery/names.ts';
 import { parseQuantity } from '../../../apimachinery/quantity.ts';
-import { dnsLabel, type Findings } from '../../validation/rules.ts';
+import { dnsLabel, dnsSubdomain, type Findings } from '../../validation/rules.ts';
 import {
   isExtended,
   isHugePages,
@@ -20,39 +20,82 @@ type Amounts = Readonly<Record<string, string>>;
 export const sortedAmounts = (amounts: Amounts | undefined): [string, string][] =>
   Object.entries(amounts ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
 
-/** Upstream's ValidateResourceRequirements of a container. */
+/** Upstream's ValidateContainerResourceRequirements; `claims` are the names of the Pod's. */
 export function* validateResources(
   resources: ResourceRequirements,
   claims: ReadonlySet<string>,
   path: FieldPath,
+  validateName: (name: string, path: FieldPath) => Findings = containerResourceName,
 ): Findings {
   const { limits, requests } = resources;
   const limitPath = path.child('limits');
   const requestPath = path.child('requests');
   const names = new Set([...Object.keys(limits ?? {}), ...Object.keys(requests ?? {})]);
   for (const [name, amount] of sortedAmounts(limits)) {
-    yield* containerResourceName(name, limitPath.key(name));
-    yield* resourceAmount(name, amount, limitPath.key(name));
+    const at = limitPath.key(name);
+    yield* validateName(name, at);
+    yield* resourceAmount(name, amount, at);
+    yield* wholePages(name, amount, at);
   }
   for (const [name, amount] of sortedAmounts(requests)) {
-    yield* containerResourceName(name, requestPath.key(name));
-    yield* resourceAmount(name, amount, requestPath.key(name));
+    const at = requestPath.key(name);
+    yield* validateName(name, at);
+    yield* resourceAmount(name, amount, at);
     const limit = limits?.[name];
     if (limit !== undefined) yield* withinLimit(name, amount, limit, requestPath);
     else if (!isOvercommitAllowed(name)) {
       yield fieldError.required(limitPath, 'Limit must be set for non overcommitable resources');
     }
+    yield* wholePages(name, amount, at);
   }
   if ([...names].some(isHugePages) && !names.has('cpu') && !names.has('memory')) {
     yield fieldError.forbidden(path, 'HugePages require cpu or memory');
   }
+  yield* claimNames(resources.claims ?? [], claims, path.child('claims'));
+}
+
+/** Upstream's validateResourceClaimNames: a claim is used as a whole, or requests of it are. */
+function* claimNames(used: readonly ResourceClaim[], known: ReadonlySet<string>, path: FieldPath): Findings {
   const seen = new Set<string>();
-  for (const [index, { name }] of (resources.claims ?? []).entries()) {
-    const at = path.child('claims').index(index);
-    if (!name) yield fieldError.required(at.child('name'));
-    else if (seen.has(name)) yield fieldError.duplicate(at.child('name'), name);
-    else if (!claims.has(name)) yield fieldError.notFound(at.child('name'), name);
-    seen.add(name);
+  for (const [index, { name, request }] of used.entries()) {
+    const at = path.index(index);
+    if (!name) {
+      yield fieldError.required(at);
+      continue;
+    }
+    if (seen.has(name)) yield fieldError.duplicate(at, name);
+    else {
+      if (request) yield* dnsLabel(at.child('request'), request);
+      const key = request ? `${name}/${request}` : name;
+      const overlapping = request ? [] : [...seen].filter((other) => other.startsWith(`${name}/`));
+      if (seen.has(key)) yield fieldError.duplicate(at, key);
+      for (const _ of overlapping) yield fieldError.duplicate(at, name);
+      seen.add(key);
+    }
+    if (known.has(name)) continue;
+    const error = fieldError.notFound(at, name);
+    const those = known.size === 0 ? ' which is empty' : `: ${[...known].sort().join(', ')}`;
+    yield { ...error, body: `${error.body}: must be one of the names in pod.spec.resourceClaims${those}` };
+  }
+}
+
+/** Huge pages come in multiples of their size. */
+function* wholePages(name: string, amount: string, path: FieldPath): Findings {
+  if (!isHugePages(name)) return;
+  const size = pageSize(name);
+  const quantity = parseQuantity(amount);
+  if (size === undefined || quantity.nanos % size !== 0n) {
+    yield fieldError.invalid(path, amount, `${amount} is not positive integer multiple of ${name}`);
+  }
+}
+
+/** The size of a page in billionths of a byte; undefined when the name has none. */
+function pageSize(name: string): bigint | undefined {
+  try {
+    const { nanos } = parseQuantity(name.slice('hugepages-'.length));
+    return nanos > 0n ? nanos : undefined;
+  } catch {
+    return undefined;
   }
 }
 
@@ -89,6 +132,12 @@ export function* containerResourceName(name: string, path: FieldPath): Findings 
   } else if (!isNative(name) && !isExtended(name)) {
     yield invalidName(path, name, "doesn't follow extended resource name standard");
   }
+}
+
+/** Upstream's validateBasicResource. */
+export function* basicAmount(amount: string, path: FieldPath): Findings {
+  const value = parseQuantity(amount).value();
+  if (value < 0) yield fieldError.invalid(path, value, 'must be a valid resource quantity');
 }
 
 /** Upstream's ValidateResourceQuantityValue. */
@@ -129,6 +178,10 @@ export function* validatePodClaims(claims: readonly PodResourceClaim[], path: Fi
     } else if (resourceClaimName === undefined && resourceClaimTemplateName === undefined) {
       const text = 'must specify one of: `resourceClaimName`, `resourceClaimTemplateName`';
       yield fieldError.invalid(at, claim as never, text);
+    }
+    for (const field of ['resourceClaimName', 'resourceClaimTemplateName'] as const) {
+      const name = claim[field];
+      if (name !== undefined) yield* dnsSubdomain(at.child(field), name);
     }
   }
 }

@@ -5,6 +5,7 @@ import type { FieldPath } from '../../../apimachinery/field-path.ts';
 import { validateLabelSelector } from '../../../apimachinery/labels.ts';
 import { isLabelValue, isQualifiedName } from '../../../apimachinery/names.ts';
 import { each, type Findings, positive } from '../../validation/rules.ts';
+import { validateMatchLabelKeys } from './label-keys.ts';
 
 const EFFECTS = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'];
 const OPERATORS = ['Equal', 'Exists'];
@@ -45,7 +46,6 @@ export function* validateSpread(constraints: readonly TopologySpreadConstraint[]
     const { maxSkew, topologyKey, whenUnsatisfiable, minDomains } = constraint;
     yield* positive(at.child('maxSkew'), maxSkew);
     if (!topologyKey) yield fieldError.required(at.child('topologyKey'), 'can not be empty');
-    else yield* each(at.child('topologyKey'), topologyKey, isQualifiedName);
     if (!ACTIONS.includes(whenUnsatisfiable)) {
       yield fieldError.notSupported(at.child('whenUnsatisfiable'), whenUnsatisfiable, ACTIONS);
     }
@@ -63,7 +63,7 @@ export function* validateSpread(constraints: readonly TopologySpreadConstraint[]
         yield fieldError.notSupported(at.child(field), policy, INCLUSION_POLICIES);
       }
     }
-    yield* validateSpreadKeys(constraint, at);
+    yield* validateMatchLabelKeys(constraint, at);
     yield* validateLabelSelector(constraint.labelSelector, at.child('labelSelector'));
   }
 }
@@ -73,27 +73,6 @@ function* validateMinDomains(value: number, action: string, path: FieldPath): Fi
   if (action !== 'DoNotSchedule') {
     const text = `can only use minDomains if whenUnsatisfiable=DoNotSchedule, not ${action}`;
     yield fieldError.invalid(path, value, text);
-  }
-}
-
-function* validateSpreadKeys({ matchLabelKeys, labelSelector }: TopologySpreadConstraint, path: FieldPath): Findings {
-  const at = path.child('matchLabelKeys');
-  const keys = matchLabelKeys ?? [];
-  if (keys.length > 0 && labelSelector === undefined) {
-    yield fieldError.forbidden(at, 'must not be specified when labelSelector is not set');
-  }
-  const used = new Set([
-    ...Object.keys(labelSelector?.matchLabels ?? {}),
-    // Of a Pod, the keys have become requirements of this form already.
-    ...(labelSelector?.matchExpressions ?? [])
-      .filter(({ operator, values }) => operator !== 'In' || values?.length !== 1)
-      .map(({ key }) => key),
-  ]);
-  for (const [index, key] of keys.entries()) {
-    yield* each(at.index(index), key, isQualifiedName);
-    if (used.has(key)) {
-      yield fieldError.invalid(at.index(index), key, 'exists in both matchLabelKeys and labelSelector');
-    }
   }
 }
 

@@ -37,7 +37,7 @@ export function* validateSecret({ metadata, type = '', data = {} }: Secret): Fin
   }
   for (const key of REQUIRED.get(type) ?? []) {
     const value = data[key];
-    if (value === undefined) yield fieldError.required(DATA.key(key));
+    if (value === undefined || (value === '' && key === 'ssh-privatekey')) yield fieldError.required(DATA.key(key));
     else if (type.startsWith('kubernetes.io/dockerc')) yield* validateJson(value, DATA.key(key));
   }
 }
@@ -45,9 +45,16 @@ export function* validateSecret({ metadata, type = '', data = {} }: Secret): Fin
 /** The text itself must not be told. */
 function* validateJson(value: string, path: FieldPath): Findings {
   const text = Buffer.from(value, 'base64').toString('utf8');
+  const refuse = (detail: string) => fieldError.invalid(path, '<secret contents redacted>', detail);
+  let content: unknown;
   try {
-    JSON.parse(text);
+    content = JSON.parse(text);
   } catch {
-    yield fieldError.invalid(path, '<secret contents redacted>', jsonErrorText(text));
+    return yield refuse(jsonErrorText(text));
   }
+  const kind = Array.isArray(content) ? 'array' : GO_KINDS[typeof content];
+  if (kind !== undefined) yield refuse(`json: cannot unmarshal ${kind} into Go value of type map[string]interface {}`);
 }
+
+/** What Go's decoder calls the values that are no objects. */
+const GO_KINDS: Readonly<Record<string, string>> = { string: 'string', number: 'number', boolean: 'bool' };

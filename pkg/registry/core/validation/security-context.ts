@@ -1,6 +1,5 @@
 import type {
   AppArmorProfile,
-  Container,
   PodSecurityContext,
   PodSpec,
   SeccompProfile,
@@ -11,8 +10,12 @@ import type { Json } from '../../../api/schema.ts';
 import { fieldError, Verbatim } from '../../../apimachinery/field-error.ts';
 import type { FieldPath } from '../../../apimachinery/field-path.ts';
 import { descendingPath, type Findings, inRange } from '../../validation/rules.ts';
+import { allContainers } from './all-containers.ts';
+import { validateWindowsOptions } from './windows.ts';
 
 const MAX_ID = 2 ** 31 - 1;
+/** PATH_MAX without the byte that ends it. */
+const MAX_PROFILE_LENGTH = 4095;
 const PROFILE_TYPES = ['Localhost', 'RuntimeDefault', 'Unconfined'];
 const SYSCTL = /^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$/;
 const SYSCTL_TEXT =
@@ -44,15 +47,15 @@ export function* validateSecurityContext(
       yield fieldError.invalid(path, struct('SecurityContext', context), text);
     }
   }
+  yield* validateWindowsOptions(context.windowsOptions, path.child('windowsOptions'));
   yield* validateAppArmor(context.appArmorProfile, path.child('appArmorProfile'));
 }
 
 function* validateProcMount(type: string | undefined, ofHost: boolean, path: FieldPath): Findings {
-  const types = ['Default', 'Unmasked'];
+  yield* optional(path, type, ['Default', 'Unmasked']);
   if (ofHost && type === 'Unmasked') {
     yield fieldError.invalid(path, type, '`hostUsers` must be false to use `Unmasked`');
   }
-  if (type !== undefined && !types.includes(type)) yield fieldError.notSupported(path, type, types);
 }
 
 /** Upstream's validateSeccompProfileField. */
@@ -70,8 +73,8 @@ function* validateSeccomp(profile: SeccompProfile | undefined, path: FieldPath):
   }
 }
 
-/** Upstream's validateAppArmorProfileField. */
-function* validateAppArmor(profile: AppArmorProfile | undefined, path: FieldPath): Findings {
+/** Upstream's ValidateAppArmorProfileField. */
+export function* validateAppArmor(profile: AppArmorProfile | undefined, path: FieldPath): Findings {
   if (profile === undefined) return;
   const { type, localhostProfile } = profile;
   const at = path.child('localhostProfile');
@@ -83,6 +86,7 @@ function* validateAppArmor(profile: AppArmorProfile | undefined, path: FieldPath
     else if (name !== localhostProfile) {
       yield fieldError.invalid(at, localhostProfile, 'must not be padded with whitespace');
     } else if (name === '') yield fieldError.required(at, 'must be set when AppArmor type is Localhost');
+    if ((localhostProfile ?? '').length > MAX_PROFILE_LENGTH) yield fieldError.tooLong(at, MAX_PROFILE_LENGTH);
   } else if (localhostProfile !== undefined) {
     yield fieldError.invalid(at, localhostProfile, 'can only be set when AppArmor type is Localhost');
   }
@@ -90,24 +94,22 @@ function* validateAppArmor(profile: AppArmorProfile | undefined, path: FieldPath
 
 /** Upstream's validatePodSpecSecurityContext; `specPath` is the spec's own. */
 export function* validatePodSecurityContext(spec: PodSpec, specPath: FieldPath): Findings {
-  if (spec.hostNetwork === true) {
-    yield* hostPortsMatch(spec.containers ?? [], specPath.child('containers'));
-    yield* hostPortsMatch(spec.initContainers ?? [], specPath.child('initContainers'));
-  }
   const path = specPath.child('securityContext');
+  const context = spec.securityContext;
+  if (context === undefined) return;
+  yield* validateIds(context, path);
   if (spec.shareProcessNamespace === true && spec.hostPID === true) {
     const text = 'ShareProcessNamespace and HostPID cannot both be enabled';
     yield fieldError.invalid(path.child('shareProcessNamespace'), true, text);
   }
-  const context = spec.securityContext;
-  if (context === undefined) return;
-  yield* validateIds(context, path);
   yield* validateSysctls(context.sysctls ?? [], spec, path.child('sysctls'));
-  const { fsGroupChangePolicy, supplementalGroupsPolicy } = context;
+  const { fsGroupChangePolicy, supplementalGroupsPolicy, seLinuxChangePolicy } = context;
   yield* optional(path.child('fsGroupChangePolicy'), fsGroupChangePolicy, ['Always', 'OnRootMismatch']);
   yield* validateSeccomp(context.seccompProfile, path.child('seccompProfile'));
-  yield* optional(path.child('supplementalGroupsPolicy'), supplementalGroupsPolicy, ['Merge', 'Strict']);
+  yield* validateWindowsOptions(context.windowsOptions, path.child('windowsOptions'));
   yield* validateAppArmor(context.appArmorProfile, path.child('appArmorProfile'));
+  yield* optional(path.child('supplementalGroupsPolicy'), supplementalGroupsPolicy, ['Merge', 'Strict']);
+  yield* optional(path.child('seLinuxChangePolicy'), seLinuxChangePolicy, ['MountOption', 'Recursive']);
 }
 
 function* optional(path: FieldPath, value: string | undefined, supported: readonly string[]): Findings {
@@ -124,13 +126,27 @@ function* validateIds(context: PodSecurityContext, path: FieldPath): Findings {
   }
 }
 
-function* hostPortsMatch(containers: readonly Container[], path: FieldPath): Findings {
-  for (const [index, container] of containers.entries()) {
-    for (const [position, port] of (container.ports ?? []).entries()) {
-      if (port.hostPort === port.containerPort) continue;
-      const at = path.index(index).child('ports').index(position).child('hostPort');
-      yield fieldError.invalid(at, port.hostPort ?? 0, 'must match `containerPort` when `hostNetwork` is true');
+/** Upstream's validatePodHostNetworkDeps; in templates, ports may be left to be filled in. */
+export function* validateHostPorts(spec: PodSpec, isPod: boolean, path: FieldPath): Findings {
+  if (spec.hostNetwork !== true) return;
+  for (const [index, container] of (spec.containers ?? []).entries()) {
+    for (const [position, { hostPort = 0, containerPort }] of (container.ports ?? []).entries()) {
+      if (hostPort === containerPort || (!isPod && hostPort === 0)) continue;
+      const at = path.child('containers').index(index).child('ports').index(position).child('hostPort');
+      yield fieldError.invalid(at, hostPort, 'must match `containerPort` when `hostNetwork` is true');
     }
+  }
+}
+
+/** Upstream's validateHostUsers: users of its own do not go with other namespaces of the host. */
+export function* validateHostUsers(spec: PodSpec, path: FieldPath): Findings {
+  if (spec.hostUsers !== false) return;
+  const text = 'when `hostUsers` is false';
+  if (spec.hostNetwork === true) yield fieldError.forbidden(path.child('hostNetwork'), text);
+  if (spec.hostPID === true) yield fieldError.forbidden(path.child('HostPID'), text);
+  if (spec.hostIPC === true) yield fieldError.forbidden(path.child('HostIPC'), text);
+  for (const [container, at] of allContainers(spec, path)) {
+    if ((container.volumeDevices ?? []).length > 0) yield fieldError.forbidden(at.child('volumeDevices'), text);
   }
 }
 

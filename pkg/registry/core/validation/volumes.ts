@@ -1,12 +1,29 @@
-import type { DownwardAPIVolumeFile, KeyToPath, Volume } from '../../../api/generated/core-v1.ts';
+import type {
+  DownwardAPIVolumeFile,
+  KeyToPath,
+  PersistentVolumeClaimTemplate,
+  Volume,
+} from '../../../api/generated/core-v1.ts';
 import { type FieldError, fieldError } from '../../../apimachinery/field-error.ts';
 import type { FieldPath } from '../../../apimachinery/field-path.ts';
+import { goQuote } from '../../../apimachinery/go-quote.ts';
+import { validateLabels } from '../../../apimachinery/labels.ts';
+import { isDns1123Subdomain } from '../../../apimachinery/names.ts';
 import { parseQuantity } from '../../../apimachinery/quantity.ts';
-import { dnsLabel, dnsSubdomain, type Findings, noBacksteps, required, volumePath } from '../../validation/rules.ts';
+import {
+  dnsLabel,
+  dnsSubdomain,
+  type Findings,
+  noBacksteps,
+  oneOf,
+  required,
+  validateAnnotations,
+  volumePath,
+} from '../../validation/rules.ts';
 import { validateClaimSpec } from './claim-spec.ts';
 import { VOLUME_FIELDS, validateFieldRef, validateResourceFieldRef } from './field-refs.ts';
 import { validateProjected } from './projected-volume.ts';
-import { validatePluginSource } from './volume-plugins.ts';
+import { ISCSI_NAME_TEXT, isISCSINameTooLong, validatePluginSource } from './volume-plugins.ts';
 
 const HOST_PATH_TYPES = [
   '',
@@ -18,40 +35,111 @@ const HOST_PATH_TYPES = [
   'FileOrCreate',
   'Socket',
 ];
+const PULL_POLICIES = ['Always', 'IfNotPresent', 'Never'];
 const FILE_MODE_TEXT = 'must be a number between 0 and 0777 (octal), both inclusive';
+
+/** Sources of a volume, in upstream's order. */
+const SOURCES = [
+  'emptyDir',
+  'hostPath',
+  'gitRepo',
+  'gcePersistentDisk',
+  'awsElasticBlockStore',
+  'secret',
+  'nfs',
+  'iscsi',
+  'glusterfs',
+  'flocker',
+  'persistentVolumeClaim',
+  'rbd',
+  'cinder',
+  'cephfs',
+  'quobyte',
+  'downwardAPI',
+  'fc',
+  'flexVolume',
+  'configMap',
+  'azureFile',
+  'vsphereVolume',
+  'photonPersistentDisk',
+  'portworxVolume',
+  'azureDisk',
+  'storageos',
+  'projected',
+  'scaleIO',
+  'csi',
+  'ephemeral',
+  'image',
+] as const satisfies readonly (keyof Volume)[];
+
+const ONE_TYPE = 'may not specify more than 1 volume type';
+/** What upstream calls some sources in messages: of their own faults, and of being one too many. */
+export const sourcePath = (source: string): string => (source === 'gcePersistentDisk' ? 'persistentDisk' : source);
+export const surplusPath = (source: string): string => (source === 'cephfs' ? 'cephFS' : source);
+
+/** Whose volumes they are. */
+export interface VolumeOwner {
+  /** The name of the Pod, if it is one that stands for itself. */
+  readonly podName: string | undefined;
+  readonly isPod: boolean;
+}
 
 /** The volumes that are valid, by name, and what is wrong with the others (upstream's ValidateVolumes). */
 export function validateVolumes(
   volumes: readonly Volume[],
+  owner: VolumeOwner,
   path: FieldPath,
 ): { readonly valid: ReadonlyMap<string, Volume>; readonly errors: FieldError[] } {
   const valid = new Map<string, Volume>();
   const errors: FieldError[] = [];
+  const created = new Set(
+    volumes.filter(({ ephemeral }) => ephemeral !== undefined).map(({ name }) => `${owner.podName}-${name}`),
+  );
   for (const [index, volume] of volumes.entries()) {
     const at = path.index(index);
-    const found = [...validateVolume(volume, at)];
+    const found = [...validateVolume(volume, owner, at)];
     if (valid.has(volume.name)) found.push(fieldError.duplicate(at.child('name'), volume.name));
     if (found.length === 0) valid.set(volume.name, volume);
     errors.push(...found);
+    const claim = volume.persistentVolumeClaim?.claimName;
+    if (owner.podName && claim !== undefined && created.has(claim)) {
+      const text = 'must not reference a PVC that gets created for an ephemeral volume';
+      errors.push(fieldError.invalid(at.child('persistentVolumeClaim', 'claimName'), claim, text));
+    }
   }
   return { valid, errors };
 }
 
-function* validateVolume(volume: Volume, path: FieldPath): Findings {
-  const sources = Object.keys(volume).filter((key) => key !== 'name' && volume[key as keyof Volume] !== undefined);
-  // Sources are looked at in upstream's order, which begins with this one.
-  if (volume.emptyDir !== undefined) sources.unshift(...sources.splice(sources.indexOf('emptyDir'), 1));
-  const [first, ...others] = sources;
+function* validateVolume(volume: Volume, owner: VolumeOwner, path: FieldPath): Findings {
+  const [first, ...others] = SOURCES.filter((source) => volume[source] !== undefined);
   if (first === undefined) yield fieldError.required(path, 'must specify a volume type');
-  else yield* validateSource(volume, first, path.child(first));
+  else {
+    yield* validateSource(volume, first, owner, path.child(sourcePath(first)));
+    yield* initiatorName(volume, path);
+    if (first === 'ephemeral' && owner.podName && volume.name) {
+      const claim = `${owner.podName}-${volume.name}`;
+      for (const text of isDns1123Subdomain(claim)) {
+        yield fieldError.invalid(path.child('name'), volume.name, `PVC name ${goQuote(claim)}: ${text}`);
+      }
+    }
+  }
   for (const other of others) {
-    yield fieldError.forbidden(path.child(other), 'may not specify more than 1 volume type');
+    yield fieldError.forbidden(path.child(other === 'downwardAPI' ? 'downwarAPI' : surplusPath(other)), ONE_TYPE);
   }
   if (!volume.name) yield fieldError.required(path.child('name'));
   else yield* dnsLabel(path.child('name'), volume.name);
 }
 
-function* validateSource(volume: Volume, source: string, path: FieldPath): Findings {
+function* initiatorName({ iscsi, name }: Volume, path: FieldPath): Findings {
+  if (isISCSINameTooLong(iscsi, name)) yield fieldError.invalid(path.child('name'), name, ISCSI_NAME_TEXT);
+}
+
+function* validateSource(
+  volume: Volume,
+  source: (typeof SOURCES)[number],
+  { isPod }: VolumeOwner,
+  path: FieldPath,
+): Findings {
   const { emptyDir, hostPath, secret, configMap, downwardAPI, projected, csi, ephemeral, image } = volume;
   switch (source) {
     case 'emptyDir': {
@@ -80,27 +168,58 @@ function* validateSource(volume: Volume, source: string, path: FieldPath): Findi
     case 'projected':
       if (projected !== undefined) yield* validateProjected(projected, path);
       break;
-    case 'csi':
-      if (csi !== undefined) {
-        yield* csiDriverName(csi.driver, path.child('driver'));
-        if (csi.nodePublishSecretRef !== undefined) {
-          yield* required(path.child('nodePublishSecretRef', 'name'), csi.nodePublishSecretRef.name);
-        }
-      }
+    case 'csi': {
+      yield* csiDriverName(csi?.driver ?? '', path.child('driver'));
+      const secretName = csi?.nodePublishSecretRef?.name;
+      if (csi?.nodePublishSecretRef === undefined) break;
+      if (!secretName) yield fieldError.required(path.child('nodePublishSecretRef', 'name'));
+      else yield* dnsSubdomain(path.child('name'), secretName);
       break;
+    }
     case 'ephemeral': {
       const template = path.child('volumeClaimTemplate');
       if (ephemeral?.volumeClaimTemplate === undefined) yield fieldError.required(template);
-      else yield* validateClaimSpec(ephemeral.volumeClaimTemplate.spec, template.child('spec'));
+      else yield* validateClaimTemplate(ephemeral.volumeClaimTemplate, template);
       break;
     }
     case 'image':
-      yield* required(path.child('reference'), image?.reference);
+      if (isPod) yield* required(path.child('reference'), image?.reference);
+      yield* oneOf(path.child('pullPolicy'), image?.pullPolicy, PULL_POLICIES);
       break;
     default:
       yield* validatePluginSource(volume, source, path);
   }
 }
+
+/** Upstream's ValidatePersistentVolumeClaimTemplate: of the metadata, labels and annotations only may be there. */
+function* validateClaimTemplate({ metadata, spec }: PersistentVolumeClaimTemplate, path: FieldPath): Findings {
+  const at = path.child('metadata');
+  yield* validateAnnotations(metadata?.annotations, at.child('annotations'));
+  yield* validateLabels(metadata?.labels, at.child('labels'));
+  for (const field of TEMPLATE_METADATA) {
+    const value = metadata?.[field];
+    const isSet = Array.isArray(value) ? value.length > 0 : Boolean(value);
+    if (isSet) yield fieldError.forbidden(at.child(field === 'uid' ? 'uID' : field), 'cannot be set');
+  }
+  yield* validateClaimSpec(spec, path.child('spec'));
+}
+
+/** What of its metadata a claim's template may not have, in the order of Go's struct. */
+const TEMPLATE_METADATA = [
+  'name',
+  'generateName',
+  'namespace',
+  'selfLink',
+  'uid',
+  'resourceVersion',
+  'generation',
+  'creationTimestamp',
+  'deletionTimestamp',
+  'deletionGracePeriodSeconds',
+  'ownerReferences',
+  'finalizers',
+  'managedFields',
+] as const;
 
 /** A node's own folder; for Pods and for PersistentVolumes. */
 export function* validateHostPath(
@@ -117,7 +236,7 @@ export function* validateHostPath(
 export function* csiDriverName(name: string, path: FieldPath): Findings {
   if (!name) yield fieldError.required(path);
   if (name.length > 63) yield fieldError.tooLong(path, 63);
-  yield* dnsSubdomain(path, name.toLowerCase());
+  for (const text of isDns1123Subdomain(name.toLowerCase())) yield fieldError.invalid(path, name, text);
 }
 
 export function* fileMode(mode: number | undefined, path: FieldPath): Findings {
