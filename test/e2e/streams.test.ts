@@ -232,6 +232,23 @@ function logs(kedge: () => Kedge): void {
     assert.match(await page(`/api/v1/namespaces/${ns.name}/pods`), /"kind": ?"PodList"/);
     assert.equal(await page(`/api/v1/namespaces/${ns.name}/pods/${name}:8080/proxy/`), `${name}\n`);
     assert.equal(await page(`/api/v1/namespaces/${ns.name}/services/box:80/proxy/index.html`), `${name}\n`);
+    // Without its slash the folder's own links would be wrong.
+    assert.equal(await page(`/api/v1/namespaces/${ns.name}/services/box:80/proxy`), `${name}\n`);
     await talk.stop();
+  });
+
+  test('links of pages that come through a proxy lead back through it', async () => {
+    const ns = await Namespace.create(kedge(), 'links');
+    const page = '<a href="/there">there</a><a href="https://example.com/">away</a>';
+    const serve = `mkdir /tmp/www && echo '${page}' >/tmp/www/index.html && exec httpd -f -p 8080 -h /tmp/www`;
+    // A name that begins as the subresource does.
+    await ns.apply(pod('proxy-box', { containers: [shell('main', serve)] }));
+    await ns.waitReady('proxy-box');
+    const path = `/api/v1/namespaces/${ns.name}/pods/http:proxy-box:8080/proxy`;
+    const expected = page.replace('/there', `${path}/there`);
+    assert.equal(await ns.kubectl('get', '--raw', `${path}/index.html`), expected);
+    await assert.rejects(ns.kubectl('get', '--raw', `/api/v1/namespaces/${ns.name}/pods/ftp:proxy-box:8080/proxy/`), {
+      message: /invalid pod request "ftp:proxy-box:8080"/,
+    });
   });
 }

@@ -31,13 +31,17 @@ export function parseProxyName(text: string, resource: string): NameParts {
   return { scheme: scheme || 'http', name, port };
 }
 
+const PROXY = /^(?:\/[^/?]*){5}/;
+const NAMESPACED_PROXY = /^(?:\/[^/?]*){7}/;
+
 /** Where a `…/proxy/…` request goes: the Pod's address, an endpoint of the Service, the node's kubelet. */
 export function proxyTarget(store: Store, descriptor: Descriptor, info: RequestInfo, requestUrl: string): ProxyTarget {
-  const marker = '/proxy';
-  const at = requestUrl.indexOf(marker, requestUrl.indexOf(`/${descriptor.type.resource}/`)) + marker.length;
-  const path = requestUrl.slice(at);
+  const { namespaced } = descriptor.type;
+  // …/<resource>/<name>/proxy: whatever the object's name is.
+  const prefix = (namespaced ? NAMESPACED_PROXY : PROXY).exec(requestUrl)?.[0] ?? requestUrl;
+  const path = requestUrl.slice(prefix.length);
   const { url, kubelet } = backend(store, descriptor, info, path.startsWith('/') ? path : `/${path}`);
-  return { url, kubelet, prefix: requestUrl.slice(0, at) };
+  return { url, kubelet, prefix };
 }
 
 function backend(store: Store, descriptor: Descriptor, info: RequestInfo, rest: string): ProxyTarget {

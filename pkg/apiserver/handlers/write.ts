@@ -401,7 +401,7 @@ export async function handleAction(exchange: Exchange, descriptor: Descriptor, c
   const { info } = exchange;
   const subresource = info.subresource === '' ? undefined : descriptor.subresources[info.subresource];
   const action = subresource?.type === 'action' ? subresource : undefined;
-  const { mediaType } = negotiate(exchange.request.headers.accept, descriptor.custom);
+  const { mediaType } = negotiate(exchange.request.headers.accept, descriptor.custom, false);
   const body = await readBody(exchange.request);
   const shape = shapeDescriptor(descriptor, action ?? { ...descriptor.type, schema: descriptor.schema });
   const document = actionDocument(exchange, shape, body, options.fieldValidation, action?.olderVersions ?? []);

@@ -50,6 +50,12 @@ test('refusals name what there is', () => {
   });
 });
 
+test('what is answered and not stored has no tables', () => {
+  const table = `${JSON_TYPE};as=Table${META}`;
+  assert.throws(() => negotiate(table, false, false), { code: 406 });
+  assert.deepEqual(negotiate(`${table},${JSON_TYPE}`, false, false), { mediaType: JSON_TYPE, as: undefined });
+});
+
 test('a Status takes the first plain form', () => {
   assert.equal(negotiatePlain(`${JSON_TYPE};as=Table${META},application/yaml`), 'application/yaml');
   assert.equal(negotiatePlain(PROTOBUF), PROTOBUF);

@@ -46,15 +46,15 @@ export function parseAccept(header: string): MediaRange[] {
 
 /**
  * Chooses the representation of an object, a list or a watch. Custom resources have no protobuf form of their own, only
- * their metadata has. Throws NotAcceptable with what there is.
+ * their metadata has; what is answered and not stored has no `tables`. Throws NotAcceptable with what there is.
  */
-export function negotiate(accept: string | undefined, custom: boolean): Representation {
+export function negotiate(accept: string | undefined, custom: boolean, tables = true): Representation {
   const ranges = rangesOf(accept);
   for (const range of ranges) {
     const mediaType = concreteType(range.type);
     if (mediaType === undefined) continue;
     const as = transformOf(range);
-    if (as === 'unknown') continue;
+    if (as === 'unknown' || (as?.kind === 'Table' && !tables)) continue;
     // Tables are not defined in protobuf.
     if (mediaType === PROTOBUF_TYPE && (as === undefined ? custom : as.kind === 'Table')) continue;
     return { mediaType, as };
