@@ -27,6 +27,17 @@ export function formatMicroTime(ms: number): string {
 /** Milliseconds since the epoch (with a fraction for microseconds); undefined when absent or no RFC 3339 time. */
 export function parseTime(text: string | null | undefined): number | undefined {
   if (!text) return undefined;
+  // Objects of the same second tend to stand together, and their times are parsed as often as they are sent.
+  if (text === latestParsed.text) return latestParsed.ms;
+  const ms = parsedTime(text);
+  if (text.length <= REMEMBERED_LENGTH) latestParsed = { text, ms };
+  return ms;
+}
+
+const REMEMBERED_LENGTH = 40;
+let latestParsed: { readonly text: string; readonly ms: number | undefined } = { text: '', ms: undefined };
+
+function parsedTime(text: string): number | undefined {
   const match = RFC3339.exec(text);
   if (match === null) return undefined;
   const [, year, month, day, hour, minute, second, fraction = '', zone = 'Z'] = match;

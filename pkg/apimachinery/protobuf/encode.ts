@@ -13,16 +13,21 @@ import { WIRE, type WireWriter } from './wire.ts';
 /** Writes the message of `object`, without tag or length. */
 export function writeStruct(writer: WireWriter, object: JsonObject, schema: StructSchema): void {
   for (const member of messagePlan(schema).members) {
-    if (member.inlined) nested(writer, member.number, () => writeStruct(writer, object, member.schema as StructSchema));
+    if (member.inlined) writeMessage(writer, member.number, object, member.schema as StructSchema);
     else writeMember(writer, member, object[member.name] ?? null);
   }
 }
 
-function nested(writer: WireWriter, number: number, write: () => void): void {
-  writer.tag(number, WIRE.bytes);
-  const start = writer.begin();
-  write();
+/** Writes `object` as a field. */
+export function writeMessage(writer: WireWriter, number: number, object: JsonObject, schema: StructSchema): void {
+  const start = begin(writer, number);
+  writeStruct(writer, object, schema);
   writer.end(start);
+}
+
+function begin(writer: WireWriter, number: number): number {
+  writer.tag(number, WIRE.bytes);
+  return writer.begin();
 }
 
 function writeMember(writer: WireWriter, member: Member, value: Json): void {
@@ -34,11 +39,11 @@ function writeMember(writer: WireWriter, member: Member, value: Json): void {
   } else if (schema.kind === 'map') {
     if (!isJsonObject(value)) return;
     for (const key of Object.keys(value).sort()) {
-      nested(writer, number, () => {
-        writer.tag(1, WIRE.bytes);
-        writer.string(key);
-        writeValue(writer, 2, value[key] ?? null, schema.values);
-      });
+      const start = begin(writer, number);
+      writer.tag(1, WIRE.bytes);
+      writer.string(key);
+      writeValue(writer, 2, value[key] ?? null, schema.values);
+      writer.end(start);
     }
   } else {
     writeValue(writer, number, value, schema);
@@ -48,16 +53,20 @@ function writeMember(writer: WireWriter, member: Member, value: Json): void {
 function writeValue(writer: WireWriter, number: number, value: Json, schema: Schema): void {
   switch (schema.kind) {
     case 'struct':
-      nested(writer, number, () => writeStruct(writer, isJsonObject(value) ? value : {}, schema));
+      writeMessage(writer, number, isJsonObject(value) ? value : {}, schema);
       break;
-    case 'list':
-      nested(writer, number, () => {
-        for (const item of Array.isArray(value) ? value : []) writeValue(writer, 1, item, schema.items);
-      });
+    case 'list': {
+      const start = begin(writer, number);
+      for (const item of Array.isArray(value) ? value : []) writeValue(writer, 1, item, schema.items);
+      writer.end(start);
       break;
-    case 'any':
-      nested(writer, number, () => writeAny(writer, value, schema.form));
+    }
+    case 'any': {
+      const start = begin(writer, number);
+      writeAny(writer, value, schema.form);
+      writer.end(start);
       break;
+    }
     case 'scalar':
       writeScalar(writer, number, value, schema);
       break;
@@ -88,8 +97,11 @@ function writeScalar(writer: WireWriter, number: number, value: Json, schema: Sc
       writer.tag(number, WIRE.bytes);
       writer.bytes(Buffer.from(value, 'base64'));
       break;
-    default:
-      nested(writer, number, () => writeSpecial(writer, value, schema));
+    default: {
+      const start = begin(writer, number);
+      writeSpecial(writer, value, schema);
+      writer.end(start);
+    }
   }
 }
 

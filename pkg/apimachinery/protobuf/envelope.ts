@@ -5,7 +5,8 @@
 import { schemaOf, typeNames } from '../../api/facts.ts';
 import type { Json, JsonObject, StructSchema } from '../../api/schema.ts';
 import { eachField, expect, readStruct } from './decode.ts';
-import { writeStruct } from './encode.ts';
+import { writeMessage, writeStruct } from './encode.ts';
+import { messagePlan } from './message-plan.ts';
 import { WIRE, WireError, WireWriter } from './wire.ts';
 
 const MAGIC = Buffer.from('k8s\0');
@@ -67,6 +68,15 @@ export function encodeProtobuf(object: JsonObject, schema: StructSchema): Buffer
 
 /** Writes a document around the object that `write` writes. */
 export function writeEnvelope(writer: WireWriter, apiVersion: string, kind: string, write: () => void): void {
+  writeHead(writer, apiVersion, kind);
+  const raw = writer.begin();
+  write();
+  writer.end(raw);
+  writeTail(writer);
+}
+
+/** What stands before the object's size. */
+function writeHead(writer: WireWriter, apiVersion: string, kind: string): void {
   writer.raw(MAGIC);
   writer.tag(1, WIRE.bytes);
   const typeMeta = writer.begin();
@@ -76,14 +86,50 @@ export function writeEnvelope(writer: WireWriter, apiVersion: string, kind: stri
   writer.string(kind);
   writer.end(typeMeta);
   writer.tag(2, WIRE.bytes);
-  const raw = writer.begin();
-  write();
-  writer.end(raw);
-  // contentEncoding and contentType are no pointers in Go: they are written, though always empty.
+}
+
+/** contentEncoding and contentType are no pointers in Go: they are written, though always empty. */
+function writeTail(writer: WireWriter): void {
   for (const number of [3, 4]) {
     writer.tag(number, WIRE.bytes);
     writer.string('');
   }
+}
+
+/**
+ * The document of a list in pieces, each about as large as what `room` gives it to be written in. Each item is asked for
+ * when it is written, and not kept.
+ */
+export async function encodeProtobufList(
+  list: { readonly apiVersion: string; readonly kind: string; readonly metadata: JsonObject },
+  schema: StructSchema,
+  items: Iterable<JsonObject>,
+  room: () => Promise<Buffer>,
+): Promise<Buffer[]> {
+  const member = messagePlan(schema).members.find(({ name }) => name === 'items');
+  const itemSchema = member?.schema.kind === 'list' ? member.schema.items : undefined;
+  if (member === undefined || itemSchema?.kind !== 'struct') throw new Error(`${schema.name} is no list`);
+  let current = await room();
+  const writer = new WireWriter(current);
+  const pieces: Buffer[] = [];
+  // Items have the last number of all.
+  writeStruct(writer, { metadata: list.metadata }, schema);
+  let largest = 0;
+  for (const item of items) {
+    const before = writer.length;
+    writeMessage(writer, member.number, item, itemSchema);
+    largest = Math.max(largest, writer.length - before);
+    // Another one may not fit any more.
+    if (writer.length + largest <= current.length) continue;
+    current = await room();
+    pieces.push(writer.cut(current));
+  }
+  pieces.push(writer.cut(Buffer.allocUnsafe(64)));
+  writeTail(writer);
+  const head = new WireWriter();
+  writeHead(head, list.apiVersion, list.kind);
+  head.uint(pieces.reduce((sum, { length }) => sum + length, 0));
+  return [head.finish(), ...pieces, writer.finish()];
 }
 
 /** The schema of a built-in kind by its group's first label, version and name; also of the kinds every group shares. */

@@ -9,14 +9,34 @@ export class WireError extends Error {
 
 const TWO_32 = 2 ** 32;
 
+/** Shorter texts are written here: calling for a few letters costs more than writing them. */
+const SHORT = 40;
+
 /** Appends protobuf values to a growing buffer. */
 export class WireWriter {
-  #buffer = Buffer.allocUnsafe(256);
+  #buffer: Buffer;
   #length = 0;
+
+  /** `room`: where to write, as long as there is enough of it. */
+  constructor(room: Buffer = Buffer.allocUnsafe(256)) {
+    this.#buffer = room;
+  }
 
   /** The bytes written so far; valid until the next write. */
   finish(): Buffer {
     return this.#buffer.subarray(0, this.#length);
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** The bytes written so far, for good; goes on in another room. */
+  cut(room: Buffer): Buffer {
+    const written = this.finish();
+    this.#buffer = room;
+    this.#length = 0;
+    return written;
   }
 
   /** Begins a length-delimited value whose size is not known yet; `end` takes what this returns. */
@@ -89,10 +109,27 @@ export class WireWriter {
   }
 
   string(value: string): void {
+    const { length } = value;
+    if (length < SHORT) {
+      this.#reserve(1 + length);
+      const buffer = this.#buffer;
+      const start = this.#length + 1;
+      let at = 0;
+      for (let code = 0; at < length; at++) {
+        code = value.charCodeAt(at);
+        if (code > 0x7f) break;
+        buffer[start + at] = code;
+      }
+      if (at === length) {
+        buffer[start - 1] = length;
+        this.#length = start + length;
+        return;
+      }
+    }
     const size = Buffer.byteLength(value);
     this.uint(size);
     this.#reserve(size);
-    this.#length += this.#buffer.write(value, this.#length, 'utf8');
+    this.#length += this.#buffer.write(value, this.#length, size === length ? 'latin1' : 'utf8');
   }
 
   #reserve(size: number): void {

@@ -1,14 +1,16 @@
-import { apiVersionOf } from '../../api/types.ts';
 import { type StatusError, statusErrors } from '../../apimachinery/status-error.ts';
 import type { Descriptor } from '../../registry/descriptor.ts';
-import { type Exchange, sendDocument } from '../http/exchange.ts';
-import { negotiate, PROTOBUF_TYPE, type Representation, type Transform } from '../http/negotiate.ts';
+import { type Exchange, isPretty, sendDocument, sendPieces } from '../http/exchange.ts';
+import { negotiate, PROTOBUF_TYPE, type Representation, type Transform, YAML_TYPE } from '../http/negotiate.ts';
+import { wholeOf } from '../http/pieced-document.ts';
 import {
+  jsonList,
   type ListMetadata,
-  listBytes,
   objectBytes,
   objectOf,
   partialMetadata,
+  passingObject,
+  protobufList,
   type RowObject,
   tableOf,
 } from '../http/representation.ts';
@@ -121,29 +123,38 @@ export async function handleList(
     descriptor.computed === undefined
       ? await readCollection(descriptor, namespace, selection, options, operations)
       : { items: await computedObjects(descriptor, namespace || undefined, selection), metadata: {} };
-  sendList(exchange, descriptor, page, representation);
+  await sendList(exchange, descriptor, page, representation);
 }
 
 /** Sends stored objects as a list in the given representation. */
-export function sendList(exchange: Exchange, descriptor: Descriptor, page: Page, representation: Representation): void {
+export async function sendList(
+  exchange: Exchange,
+  descriptor: Descriptor,
+  page: Page,
+  representation: Representation,
+): Promise<void> {
   const { mediaType, as } = representation;
-  if (as === undefined && mediaType !== PROTOBUF_TYPE) {
-    sendDocument(exchange, listBytes(descriptor, page.items, page.metadata), { mediaType });
+  const { items, metadata } = page;
+  if (as === undefined) {
+    const isText = mediaType !== PROTOBUF_TYPE;
+    // What has to be looked at first is sent whole.
+    if (exchange.audit !== undefined || mediaType === YAML_TYPE || (isText && isPretty(exchange))) {
+      sendDocument(exchange, wholeOf(jsonList(descriptor, items, metadata)), { mediaType });
+      return;
+    }
+    const list = isText ? jsonList : protobufList;
+    await sendPieces(exchange, await list(descriptor, items, metadata), mediaType);
     return;
   }
-  const isStored = descriptor.storedAs === undefined;
-  const objects = page.items.map((stored) => (isStored ? stored.peek() : objectOf(descriptor, stored)));
-  const { metadata } = page;
-  if (as === undefined) {
-    const { listKind, type } = descriptor;
-    sendDocument(exchange, { kind: listKind, apiVersion: apiVersionOf(type), metadata, items: objects }, { mediaType });
-  } else if (as.kind === 'Table') {
+  if (as.kind === 'Table') {
+    const objects = items.map((stored) => passingObject(descriptor, stored));
     const options = { apiVersion: as.apiVersion, metadata, includeObject: rowObject(exchange), now: Date.now() };
     sendDocument(exchange, tableOf(descriptor, objects, options), { mediaType });
   } else if (as.kind === 'PartialObjectMetadataList') {
     const { kind, apiVersion } = as;
-    const items = objects.length === 0 ? null : objects.map((object) => partialMetadata(object, apiVersion));
-    sendDocument(exchange, { kind, apiVersion, metadata, items }, { mediaType });
+    const partial = items.map((stored) => partialMetadata(passingObject(descriptor, stored), apiVersion));
+    const document = { kind, apiVersion, metadata, items: partial.length === 0 ? null : partial };
+    sendDocument(exchange, document, { mediaType });
   } else {
     throw isList(as, descriptor);
   }

@@ -392,7 +392,7 @@ export async function handleDeleteCollection(
   };
   await Promise.all(Array.from({ length: DELETIONS_AT_ONCE }, worker));
   // As they were: upstream answers with what it found.
-  sendList(exchange, descriptor, page, representation);
+  await sendList(exchange, descriptor, page, representation);
 }
 
 /** POST to an action subresource (`binding`, `eviction`, `token`) or to a virtual resource (reviews). */

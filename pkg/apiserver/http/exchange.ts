@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { constants, gzip } from 'node:zlib';
-import type { JsonObject } from '../../api/schema.ts';
+import type { JsonObject, StructSchema } from '../../api/schema.ts';
 import { encodeProtobuf, schemaOfKind } from '../../apimachinery/protobuf/envelope.ts';
 import { StatusError, statusErrors } from '../../apimachinery/status-error.ts';
 import { formatYaml } from '../../apimachinery/yaml.ts';
@@ -10,6 +10,7 @@ import type { AuditRecord } from '../audit/record.ts';
 import type { RequestInfo } from '../request-info.ts';
 import { datastoreFailure } from '../storage/datastore-failure.ts';
 import { JSON_TYPE, negotiatePlain, PROTOBUF_TYPE, YAML_TYPE } from './negotiate.ts';
+import { type PiecedDocument, ROOM_BYTES, wholeOf } from './pieced-document.ts';
 import { warningHeaders } from './warnings.ts';
 
 /** HTTP/2 requests come through Node's compatibility classes, which look the same for all that is used here. */
@@ -106,23 +107,46 @@ function encodeDocument(document: Buffer | object, mediaType: string, pretty: bo
 
 /** The protobuf document of an object of a built-in kind; throws NotAcceptable for other objects. */
 export function protobufOf(object: JsonObject): Buffer {
-  const kind = String(object['kind'] ?? '');
-  const schema = schemaOfKind(String(object['apiVersion'] ?? ''), kind);
-  if (schema !== undefined) return encodeProtobuf(object, schema);
+  return encodeProtobuf(object, protobufSchema(String(object['apiVersion'] ?? ''), String(object['kind'] ?? '')));
+}
+
+/** The schema that objects of a built-in kind are written in protobuf by; throws NotAcceptable for other kinds. */
+export function protobufSchema(apiVersion: string, kind: string): StructSchema {
+  const schema = schemaOfKind(apiVersion, kind);
+  if (schema !== undefined) return schema;
   throw statusErrors.notAcceptableTransform(
     `object *${kind} does not implement the protobuf marshalling interface and cannot be encoded to a protobuf message`,
   );
+}
+
+/** Sends a document piece by piece: a list of megabytes takes not much more memory than one piece of it. */
+export async function sendPieces(exchange: Exchange, document: PiecedDocument, mediaType: string): Promise<void> {
+  const { request, response } = exchange;
+  const { length } = document;
+  if (length <= ROOM_BYTES || request.method === 'HEAD' || acceptsGzip(request)) {
+    sendBytes(exchange, wholeOf(document), { mediaType });
+    return;
+  }
+  if (response.headersSent || response.destroyed) return;
+  writeHeaders(exchange, { mediaType });
+  response.setHeader('content-length', length);
+  dropBody(request);
+  const gone = new Promise<void>((resolve) => response.once('close', resolve));
+  for (const piece of document.pieces) {
+    const sent = new Promise<void>((resolve) => response.write(piece, () => resolve()));
+    await Promise.race([sent, gone]);
+    // The piece may still be read from: its room is not given back.
+    if (response.destroyed) return;
+  }
+  response.end();
+  document.release();
 }
 
 /** Sends bytes with their media type and the request's warnings; large ones are compressed if the client takes that. */
 export function sendBytes(exchange: Exchange, body: Buffer, options: BodyOptions): void {
   const { request, response } = exchange;
   if (response.headersSent || response.destroyed) return;
-  response.statusCode = options.code ?? 200;
-  response.setHeader('content-type', options.mediaType ?? JSON_TYPE);
-  response.setHeader('cache-control', 'no-cache, private');
-  for (const [name, value] of Object.entries(options.headers ?? {})) response.setHeader(name, value);
-  if (exchange.warnings.length > 0) response.setHeader('warning', warningHeaders(exchange.warnings));
+  writeHeaders(exchange, options);
   if (body.length <= GZIP_THRESHOLD_BYTES || !acceptsGzip(request)) {
     finish(exchange, body);
     return;
@@ -137,13 +161,25 @@ export function sendBytes(exchange: Exchange, body: Buffer, options: BodyOptions
   });
 }
 
+function writeHeaders({ response, warnings }: Exchange, options: BodyOptions): void {
+  response.statusCode = options.code ?? 200;
+  response.setHeader('content-type', options.mediaType ?? JSON_TYPE);
+  response.setHeader('cache-control', 'no-cache, private');
+  for (const [name, value] of Object.entries(options.headers ?? {})) response.setHeader(name, value);
+  if (warnings.length > 0) response.setHeader('warning', warningHeaders(warnings));
+}
+
 function finish({ request, response }: Exchange, body: Buffer): void {
   if (response.destroyed) return;
-  // A body that nobody reads counts against its HTTP/2 session, until that takes no more requests.
-  if (request.readableFlowing === null) request.resume();
+  dropBody(request);
   response.setHeader('content-length', body.length);
   if (request.method === 'HEAD') response.end();
   else response.end(body);
+}
+
+/** A body that nobody reads counts against its HTTP/2 session, until that takes no more requests. */
+function dropBody(request: Request): void {
+  if (request.readableFlowing === null) request.resume();
 }
 
 function acceptsGzip(request: Request): boolean {
@@ -168,7 +204,8 @@ export function sendError(exchange: Exchange, error: unknown, log: Logger): void
   });
 }
 
-function isPretty(exchange: Exchange): boolean {
+/** Whether the client wants JSON for people. */
+export function isPretty(exchange: Exchange): boolean {
   const asked = exchange.query.get('pretty');
   if (asked !== null) return asked !== 'false' && asked !== '0';
   const agent = String(exchange.request.headers['user-agent'] ?? '');

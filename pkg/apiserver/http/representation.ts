@@ -1,10 +1,14 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { JsonObject } from '../../api/schema.ts';
 import type { KubeObject } from '../../api/types.ts';
 import { apiVersionOf } from '../../api/types.ts';
+import { encodeProtobufList } from '../../apimachinery/protobuf/envelope.ts';
 import { columnDefinitions } from '../../registry/column-definitions.ts';
 import type { Descriptor } from '../../registry/descriptor.ts';
 import { fromStorage } from '../operations/resource-operations.ts';
 import type { StoredObject } from '../storage/stored-object.ts';
+import { protobufSchema } from './exchange.ts';
+import { giveRoom, type PiecedDocument, takeRoom } from './pieced-document.ts';
 
 /** The object in the descriptor's version as JSON bytes: the stored ones, unless it is stored in another version. */
 export function objectBytes(descriptor: Descriptor, stored: StoredObject): Buffer {
@@ -35,31 +39,86 @@ export interface ListMetadata {
  * A list document, spliced from the items' bytes. Items of built-in kinds carry no kind and apiVersion of their own
  * (upstream's typed lists); encodeForStorage put those two first, so they are cut off as one prefix.
  */
-export function listBytes(descriptor: Descriptor, items: readonly StoredObject[], metadata: ListMetadata): Buffer {
+export function jsonList(
+  descriptor: Descriptor,
+  items: readonly StoredObject[],
+  metadata: ListMetadata,
+): PiecedDocument {
   const { type } = descriptor;
   // Lists of custom resources always have a continue token, be it empty.
   const shown = descriptor.custom ? { continue: '', ...metadata } : metadata;
   const head = JSON.stringify({ kind: descriptor.listKind, apiVersion: apiVersionOf(type), metadata: shown });
   const prefix = JSON.stringify({ kind: type.kind, apiVersion: apiVersionOf(type) }).length;
-  const beginning = `${head.slice(0, -1)},"items":[`;
-  // What an item is less: the prefix, but for its brace, which takes the place of the character before it.
+  const beginning = Buffer.from(`${head.slice(0, -1)},"items":[`);
+  // What an item is less: the prefix with its comma, but for the brace.
   const cut = descriptor.custom ? 0 : prefix - 1;
   const documents = items.map((stored) => objectBytes(descriptor, stored));
-  const room = documents.reduce((sum, bytes) => sum + bytes.length - cut + 1, 0);
-  const list = Buffer.allocUnsafe(Buffer.byteLength(beginning) + room + 2);
-  let at = list.write(beginning);
-  for (const [index, bytes] of documents.entries()) {
-    if (index > 0) list[at++] = COMMA;
-    const start = at;
-    at += bytes.copy(list, at, cut);
-    if (cut > 0) list[start] = OPEN;
-  }
-  at += list.write(']}', at);
-  return list.subarray(0, at);
+  const commas = Math.max(0, documents.length - 1);
+  const length = documents.reduce((sum, bytes) => sum + bytes.length - cut, beginning.length + commas + END.length);
+  const makePieces = function* (room: Buffer): Generator<Buffer> {
+    let at = 0;
+    const put = function* (bytes: Buffer, start = 0): Generator<Buffer> {
+      let from = start;
+      for (;;) {
+        const copied = bytes.copy(room, at, from);
+        at += copied;
+        from += copied;
+        if (from === bytes.length) return;
+        yield room.subarray(0, at);
+        at = 0;
+      }
+    };
+    yield* put(beginning);
+    for (const [index, bytes] of documents.entries()) {
+      const opening = index === 0 ? FIRST : FURTHER;
+      // All at once where there is room, as there mostly is.
+      if (at + opening.length + bytes.length <= room.length) {
+        at += opening.copy(room, at);
+        at += bytes.copy(room, at, cut + 1);
+      } else {
+        yield* put(opening);
+        yield* put(bytes, cut + 1);
+      }
+    }
+    yield* put(END);
+    yield room.subarray(0, at);
+  };
+  const room = takeRoom();
+  return { length, pieces: makePieces(room), release: () => giveRoom(room) };
 }
 
-const COMMA = 0x2c;
-const OPEN = 0x7b;
+/** The same list in protobuf, made in many turns of the event loop. Throws NotAcceptable when its kind has no such form. */
+export async function protobufList(
+  descriptor: Descriptor,
+  items: readonly StoredObject[],
+  metadata: ListMetadata,
+): Promise<PiecedDocument> {
+  const list = {
+    apiVersion: apiVersionOf(descriptor.type),
+    kind: descriptor.listKind,
+    metadata: metadata as unknown as JsonObject,
+  };
+  const schema = protobufSchema(list.apiVersion, list.kind);
+  const objects = function* (): Generator<JsonObject> {
+    for (const stored of items) yield passingObject(descriptor, stored) as unknown as JsonObject;
+  };
+  const room = async (): Promise<Buffer> => {
+    await nextTurn();
+    return takeRoom();
+  };
+  const pieces = await encodeProtobufList(list, schema, objects(), room);
+  const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  return { length, pieces, release: () => pieces.forEach(giveRoom) };
+}
+
+/** The object for passing use: what a list looks at once is not kept. */
+export function passingObject(descriptor: Descriptor, stored: StoredObject): KubeObject {
+  return descriptor.storedAs === undefined ? stored.peek() : objectOf(descriptor, stored);
+}
+
+const FIRST = Buffer.from('{');
+const FURTHER = Buffer.from(',{');
+const END = Buffer.from(']}');
 
 export const META_V1 = 'meta.k8s.io/v1';
 

@@ -104,6 +104,11 @@ interface Found {
 
 function readPresent(cache: ResourceCache, request: ListRequest, after: string, limit: number): Found {
   const { onlyKey, prefix, selection } = request;
+  const enough = limit > 0 ? limit + 1 : Number.POSITIVE_INFINITY;
+  if (onlyKey === undefined && selection.isEverything) {
+    const matching = cache.list(prefix, after, enough);
+    return { matching, more: matching.length === enough, count: cache.count(prefix, after) };
+  }
   let all: readonly StoredObject[];
   if (onlyKey === undefined) {
     all = cache.list(prefix, after);
@@ -111,8 +116,12 @@ function readPresent(cache: ResourceCache, request: ListRequest, after: string, 
     const one = onlyKey > after ? cache.get(onlyKey) : undefined;
     all = one === undefined ? [] : [one];
   }
-  const matching = selection.isEverything ? all : all.filter((stored) => selection.matches(stored));
-  return { matching, more: limit > 0 && matching.length > limit, count: all.length };
+  const matching: StoredObject[] = [];
+  for (const stored of all) {
+    if (matching.length === enough) break;
+    if (selection.matches(stored)) matching.push(stored);
+  }
+  return { matching, more: matching.length === enough, count: all.length };
 }
 
 async function readPast(

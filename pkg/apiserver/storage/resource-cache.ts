@@ -1,5 +1,6 @@
 import type { KubeObject } from '../../api/types.ts';
 import type { DatastoreEvent } from '../../datastore/datastore.ts';
+import { SortedKeys } from './sorted-keys.ts';
 import { StoredObject } from './stored-object.ts';
 
 /** What became of one object. `previous` is what was there before (undefined for ADDED). */
@@ -24,7 +25,7 @@ export class ResourceCache<T extends KubeObject = KubeObject> {
   readonly prefix: string;
   readonly #objects = new Map<string, StoredObject<T>>();
   readonly #listeners = new Set<(event: CacheEvent<T>) => void>();
-  #sortedKeys: string[] | undefined;
+  readonly #keys = new SortedKeys(() => this.#objects.keys());
   #events: CacheEvent<T>[] = [];
   #eventBytes = 0;
   #floor: number;
@@ -52,26 +53,26 @@ export class ResourceCache<T extends KubeObject = KubeObject> {
   /** Enters an object that was there before the cache began. */
   load(stored: StoredObject<T>): void {
     this.#objects.set(stored.key, stored);
-    this.#sortedKeys = undefined;
+    this.#keys.add(stored.key);
   }
 
   get(key: string): StoredObject<T> | undefined {
     return this.#objects.get(key);
   }
 
-  /** The objects whose key starts with `prefix` and comes after `after`, in key order. */
-  list(prefix: string = this.prefix, after = ''): StoredObject<T>[] {
-    this.#sortedKeys ??= [...this.#objects.keys()].sort();
-    const keys = this.#sortedKeys;
+  /** The objects whose key starts with `prefix` and comes after `after`, in key order, at most `limit`. */
+  list(prefix: string = this.prefix, after = '', limit = Number.POSITIVE_INFINITY): StoredObject<T>[] {
     const found: StoredObject<T>[] = [];
-    for (let at = lowerBound(keys, after > prefix ? after : prefix); at < keys.length; at++) {
-      const key = keys[at];
-      if (key === undefined || !key.startsWith(prefix)) break;
-      if (key === after) continue;
+    for (const key of this.#keys.range(prefix, after, limit)) {
       const stored = this.#objects.get(key);
       if (stored !== undefined) found.push(stored);
     }
     return found;
+  }
+
+  /** How many there are of them. */
+  count(prefix: string, after: string): number {
+    return this.#keys.count(prefix, after);
   }
 
   apply(event: DatastoreEvent): void {
@@ -82,11 +83,11 @@ export class ResourceCache<T extends KubeObject = KubeObject> {
     if (event.type === 'DELETE') {
       type = 'DELETED';
       this.#objects.delete(key);
-      this.#sortedKeys = undefined;
+      this.#keys.delete(key);
     } else {
       type = previous === undefined ? 'ADDED' : 'MODIFIED';
       this.#objects.set(key, stored);
-      if (previous === undefined) this.#sortedKeys = undefined;
+      if (previous === undefined) this.#keys.add(key);
     }
     const change: CacheEvent<T> = { type, stored, previous };
     this.#events.push(change);
@@ -124,15 +125,4 @@ export class ResourceCache<T extends KubeObject = KubeObject> {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
-}
-
-function lowerBound(keys: readonly string[], key: string): number {
-  let low = 0;
-  let high = keys.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((keys[middle] ?? '') < key) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
