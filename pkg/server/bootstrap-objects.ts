@@ -1,4 +1,12 @@
-import { clusterRoles, endpointSlices, endpoints, namespaces, priorityClasses, services } from '../api/resources.ts';
+import {
+  clusterRoles,
+  configMaps,
+  endpointSlices,
+  endpoints,
+  namespaces,
+  priorityClasses,
+  services,
+} from '../api/resources.ts';
 import type { Input, KubeObject, ResourceType } from '../api/types.ts';
 import { semanticEqual } from '../apimachinery/deep-equal.ts';
 import { isStatusReason } from '../apimachinery/status-error.ts';
@@ -76,6 +84,31 @@ export async function ensureMetricsReader(client: Client): Promise<void> {
       labels: { [aggregate('admin')]: 'true', [aggregate('edit')]: 'true', [aggregate('view')]: 'true' },
     },
     rules: [{ apiGroups: ['metrics.k8s.io'], resources: ['pods', 'nodes'], verbs: ['get', 'list', 'watch'] }],
+  });
+}
+
+/** The bundles that say who is who here. */
+export interface TrustedAuthorities {
+  readonly clientCA: string;
+  readonly requestHeaderCA: string;
+}
+
+/**
+ * Tells the API servers behind this one, which look there when they start, whose certificates name users and whose name
+ * the proxy that speaks for them (upstream: the cluster authentication trust controller).
+ */
+export async function ensureAuthenticationTrust(client: Client, authorities: TrustedAuthorities): Promise<void> {
+  await replace(client, configMaps, {
+    metadata: { name: 'extension-apiserver-authentication', namespace: 'kube-system' },
+    data: {
+      'client-ca-file': authorities.clientCA,
+      'requestheader-client-ca-file': authorities.requestHeaderCA,
+      'requestheader-allowed-names': '["system:auth-proxy"]',
+      'requestheader-username-headers': '["X-Remote-User"]',
+      'requestheader-uid-headers': '["X-Remote-Uid"]',
+      'requestheader-group-headers': '["X-Remote-Group"]',
+      'requestheader-extra-headers-prefix': '["X-Remote-Extra-"]',
+    },
   });
 }
 

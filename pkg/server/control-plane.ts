@@ -54,11 +54,13 @@ import type { RegistryAccess } from '../registry/descriptor.ts';
 import type { UserInfo } from '../registry/user-info.ts';
 import { ensureAPIServices } from './api-services.ts';
 import {
+  ensureAuthenticationTrust,
   ensureKubernetesEndpoints,
   ensureKubernetesService,
   ensureMetricsReader,
   ensureNamespaces,
   ensurePriorityClasses,
+  type TrustedAuthorities,
 } from './bootstrap-objects.ts';
 import { checkAgreement } from './cluster/agreement.ts';
 import { ApiEndpoints } from './cluster/api-endpoints.ts';
@@ -216,6 +218,7 @@ export class ControlPlane implements Component {
       ensureAPIServices(own, registry),
       ensureBootstrapPolicy(own, log),
       ensurePriorityClasses(own),
+      ensureAuthenticationTrust(own, trusted(certificates.current)),
       ...(this.#options.metricsAPI ? [ensureMetricsReader(own)] : []),
       ensureKubernetesService(own, {
         clusterIP: formatAddress(addressAt(this.#options.serviceCIDR, 1n)),
@@ -387,6 +390,13 @@ function kubeletTls({ leaves, authorities }: Certificates): KubeletTls {
 function proxyIdentity({ leaves }: Certificates): ProxyIdentity {
   const { key, certificate } = leaves['client-auth-proxy'];
   return { key, cert: certificate };
+}
+
+function trusted({ authorities }: Certificates): TrustedAuthorities {
+  return {
+    clientCA: authorities['client-ca'].certificate,
+    requestHeaderCA: authorities['request-header-ca'].certificate,
+  };
 }
 
 function servingTls({ leaves, authorities }: Certificates): ServingTls {

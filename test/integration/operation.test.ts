@@ -107,6 +107,15 @@ describe('operating the API server', () => {
     for (const path of ['/readyz/shutdown', '/livez/etcd', '/healthz/ping']) assert.ok(paths.includes(path), path);
   });
 
+  test('API servers behind this one find out whom to trust', async () => {
+    const path = '/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication';
+    const { data } = JSON.parse((await get(path)).text) as { data: Record<string, string> };
+    assert.match(data['client-ca-file'] ?? '', /BEGIN CERTIFICATE/);
+    assert.match(data['requestheader-client-ca-file'] ?? '', /BEGIN CERTIFICATE/);
+    assert.notEqual(data['requestheader-client-ca-file'], data['client-ca-file']);
+    assert.equal(data['requestheader-allowed-names'], '["system:auth-proxy"]');
+  });
+
   test('a request that takes too long is answered with 504 and a Status', async () => {
     const slow = new SlowRequest(server, 'POST', `${CONFIG_MAPS}?timeout=1s`);
     slow.write('{"apiVersion":');
