@@ -5,7 +5,7 @@ import type { Json, JsonObject } from '../api/schema.ts';
 import { canonicalize } from './canonical.ts';
 import { DecodeError, decodeObject } from './decode.ts';
 import { applyDefaults } from './defaults.ts';
-import { parseJson } from './json-text.ts';
+import { inDocumentOrder, parseJson } from './json-text.ts';
 import { formatYaml, parseYaml, parseYamlDocuments } from './yaml.ts';
 
 const configMap = schemaOf('core.v1.ConfigMap');
@@ -109,6 +109,13 @@ test('duplicate keys are named, and merge as in Go', () => {
   assert.deepEqual(parseJson('{"a":"x:\\"","b":[{"c":1}]}').duplicates, []);
   const parsed = parseJson('{"data":{"a":"1"},"data":{"b":"2"},"l":[{"n":1, "n":2}]}');
   assert.deepEqual(parsed.duplicates, ['duplicate field "data"', 'duplicate field "l[0].n"']);
+  const unknown = ['unknown field "data.b"', 'unknown field "l"'];
+  assert.deepEqual(inDocumentOrder(parsed, unknown), [
+    'duplicate field "data"',
+    'unknown field "data.b"',
+    'unknown field "l"',
+    'duplicate field "l[0].n"',
+  ]);
   assert.deepEqual(parsed.value, { data: { a: '1', b: '2' }, l: [{ n: 2 }] });
   assert.throws(() => parseJson(`${'['.repeat(5000)}${']'.repeat(5000)}`), SyntaxError);
 });

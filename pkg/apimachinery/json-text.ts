@@ -14,6 +14,19 @@ export interface ParsedJson {
   readonly value: Json;
   /** `duplicate field "spec.replicas"`, in document order. */
   readonly duplicates: readonly string[];
+  /** Where in a text with duplicates each of them is, and each field, called `unknown field "spec.replicas"`. */
+  readonly positions?: ReadonlyMap<string, number>;
+}
+
+/** What is wrong with the fields of a document, in the order in which Go's strict decoder comes by it. */
+export function inDocumentOrder(
+  { duplicates, positions }: Pick<ParsedJson, 'duplicates' | 'positions'>,
+  unknown: readonly string[],
+): readonly string[] {
+  if (duplicates.length === 0) return unknown;
+  const all = [...duplicates, ...unknown];
+  if (positions === undefined) return all;
+  return all.sort((a, b) => (positions.get(a) ?? 0) - (positions.get(b) ?? 0));
 }
 
 /** Parses a text. Throws a SyntaxError with the words of Go's decoder when it is no JSON or nested too deeply. */
@@ -77,13 +90,14 @@ class Reader {
   readonly #text: string;
   #at = 0;
   readonly #duplicates: string[] = [];
+  readonly #positions = new Map<string, number>();
 
   constructor(text: string) {
     this.#text = text;
   }
 
   read(): ParsedJson {
-    return { value: this.#value('', undefined), duplicates: this.#duplicates };
+    return { value: this.#value('', undefined), duplicates: this.#duplicates, positions: this.#positions };
   }
 
   #skip(): void {
@@ -118,7 +132,9 @@ class Reader {
       }
       const key = this.#string();
       const below = path === '' ? key : `${path}.${key}`;
-      if (seen.has(key)) this.#duplicates.push(`duplicate field ${goQuote(below)}`);
+      const text = `${seen.has(key) ? 'duplicate' : 'unknown'} field ${goQuote(below)}`;
+      if (seen.has(key)) this.#duplicates.push(text);
+      if (!this.#positions.has(text)) this.#positions.set(text, this.#at);
       seen.add(key);
       this.#skip();
       this.#at++;

@@ -87,7 +87,7 @@ export async function handleScalePatch(
     await applyScale(exchange, descriptor, subresource, core, body, options);
     return;
   }
-  const patch = parsePatch(body);
+  const { value: patch } = parsePatch(body);
   exchange.audit?.raw(patch);
   await writeScale(exchange, descriptor, subresource, core, options, (live) => {
     const before = scaleOf(live, subresource) as unknown as JsonObject;

@@ -4,8 +4,10 @@ import { apiVersionOf } from '../../api/types.ts';
 import { append } from '../../apimachinery/append.ts';
 import { DecodeError, strictDecodingText } from '../../apimachinery/decode.ts';
 import { fieldError } from '../../apimachinery/field-error.ts';
+import { goQuote } from '../../apimachinery/go-quote.ts';
 import { goValueText } from '../../apimachinery/go-value.ts';
 import { cloneJson, isJsonObject } from '../../apimachinery/json.ts';
+import { inDocumentOrder, type ParsedJson } from '../../apimachinery/json-text.ts';
 import { applyJsonPatch } from '../../apimachinery/patch/json-patch.ts';
 import { applyMergePatch } from '../../apimachinery/patch/merge-patch.ts';
 import { applyStrategicMergePatch } from '../../apimachinery/patch/strategic-merge.ts';
@@ -190,8 +192,10 @@ export async function handlePatch(
     await handleApply(exchange, descriptor, operations, managedFields, body, options);
     return;
   }
-  const patch = parsePatch(body);
+  const parsed = parsePatch(body);
+  const { value: patch } = parsed;
   exchange.audit?.raw(patch);
+  const patchErrors = type === 'json' ? strictJsonPatchErrors(parsed) : parsed.duplicates;
   const { name } = exchange.info;
   const stored = await operations.update(
     targetOf(exchange, descriptor),
@@ -204,9 +208,8 @@ export async function handlePatch(
           : type === 'merge'
             ? applyMergePatch(before, patch)
             : applyStrategicMergePatch(before, patch, descriptor.schema);
-      const object = patchedObject(exchange, descriptor, after, options.fieldValidation, type, () =>
-        type === 'strategic' ? goValueText(patch) : JSON.stringify(after),
-      );
+      const quoted = (): string => (type === 'strategic' ? goValueText(patch) : JSON.stringify(after));
+      const object = patchedObject(exchange, descriptor, after, options.fieldValidation, type, patchErrors, quoted);
       if (object.metadata.name !== name) {
         throw statusErrors.badRequest(
           `the name of the object (${object.metadata.name}) does not match the name on the URL (${name})`,
@@ -229,6 +232,19 @@ function unsupportedPatch(descriptor: Descriptor): StatusError {
   ]);
 }
 
+const OPERATION_FIELDS = new Set(['op', 'path', 'from', 'value']);
+
+/** What a strict reader of a JSON patch says of its operations' own fields. */
+function strictJsonPatchErrors(parsed: ParsedJson): readonly string[] {
+  const operations = Array.isArray(parsed.value) ? parsed.value : [];
+  const unknown = operations.flatMap((operation, index) =>
+    Object.keys(isJsonObject(operation) ? operation : {})
+      .filter((key) => !OPERATION_FIELDS.has(key))
+      .map((key) => `unknown field ${goQuote(`[${index}].${key}`)}`),
+  );
+  return inDocumentOrder(parsed, unknown).map((text) => `json patch ${text}`);
+}
+
 /** What a patch made, as a typed object; a patch that broke it is at fault itself, so the answer is 422, not 400. */
 function patchedObject(
   exchange: Exchange,
@@ -236,6 +252,7 @@ function patchedObject(
   document: JsonObject,
   validation: FieldValidation,
   type: 'json' | 'merge' | 'strategic',
+  patchErrors: readonly string[],
   quoted: () => string,
 ): KubeObject {
   const refuse = (text: string): Error =>
@@ -244,7 +261,9 @@ function patchedObject(
   const foreign = descriptor.custom || type === 'strategic' ? undefined : foreignKind(document, descriptor.type);
   if (foreign !== undefined && foreign !== WRONG_VERSION) throw refuse(foreign);
   try {
-    const { value, strictErrors } = decodeFields(document, descriptor);
+    const decoded = decodeFields(document, descriptor);
+    const { value } = decoded;
+    const strictErrors = [...patchErrors, ...decoded.strictErrors];
     if (strictErrors.length > 0) {
       if (validation === 'Strict') throw refuse(strictDecodingText(strictErrors));
       if (validation === 'Warn') append(exchange.warnings, strictErrors);
@@ -404,8 +423,8 @@ export async function handleAction(exchange: Exchange, descriptor: Descriptor, c
   const { mediaType } = negotiate(exchange.request.headers.accept, descriptor.custom, false);
   const body = await readBody(exchange.request);
   const shape = shapeDescriptor(descriptor, action ?? { ...descriptor.type, schema: descriptor.schema });
-  const document = actionDocument(exchange, shape, body, options.fieldValidation, action?.olderVersions ?? []);
-  const typed = typedObject(exchange, shape, document, options.fieldValidation) as unknown as JsonObject;
+  const { document, parsed } = actionDocument(exchange, shape, body, action?.olderVersions ?? []);
+  const typed = typedObject(exchange, shape, document, options.fieldValidation, parsed) as unknown as JsonObject;
   action?.defaults?.(typed);
   exchange.audit?.request(typed);
   trackReview(exchange, shape, core, typed, options);
@@ -422,16 +441,15 @@ function actionDocument(
   exchange: Exchange,
   shape: Descriptor,
   body: Buffer,
-  validation: FieldValidation,
   olderVersions: readonly string[],
-): JsonObject {
+): ReturnType<typeof decodeDocument> {
   try {
-    return decodeDocument(exchange, shape, body, validation);
+    return decodeDocument(exchange, shape, body);
   } catch (error) {
     const [older, ...rest] = olderVersions;
     if (older === undefined) throw error;
     const version = { ...shape, type: { ...shape.type, version: older } };
-    return actionDocument(exchange, version, body, validation, rest);
+    return actionDocument(exchange, version, body, rest);
   }
 }
 

@@ -15,7 +15,7 @@ import {
 import { applyDefaults } from '../../apimachinery/defaults.ts';
 import { fieldError } from '../../apimachinery/field-error.ts';
 import { isJsonObject } from '../../apimachinery/json.ts';
-import { parseJson } from '../../apimachinery/json-text.ts';
+import { inDocumentOrder, type ParsedJson, parseJson } from '../../apimachinery/json-text.ts';
 import { decodeProtobuf, type Envelope, openEnvelope } from '../../apimachinery/protobuf/envelope.ts';
 import { WireError } from '../../apimachinery/protobuf/wire.ts';
 import { StatusError, statusErrors } from '../../apimachinery/status-error.ts';
@@ -38,26 +38,30 @@ export function decodeObject(
   body: Buffer,
   validation: FieldValidation,
 ): KubeObject {
-  const document = decodeDocument(exchange, descriptor, body, validation);
-  const object = typedObject(exchange, descriptor, document, validation);
+  const { document, parsed } = decodeDocument(exchange, descriptor, body);
+  const object = typedObject(exchange, descriptor, document, validation, parsed);
   exchange.audit?.request(object as unknown as JsonObject);
   return object;
 }
+
+/** What reading a text found of its keys, beside its value. */
+type Keys = Pick<ParsedJson, 'duplicates' | 'positions'>;
+const NO_KEYS: Keys = { duplicates: [] };
 
 /** The document a body holds, which must be of the descriptor's kind; no field is looked at yet. */
 export function decodeDocument(
   exchange: Exchange,
   descriptor: Descriptor,
   body: Buffer,
-  validation: FieldValidation,
-  assumedType?: string,
-): JsonObject {
-  const mediaType = assumedType ?? mediaTypeOf(exchange.request);
+): { readonly document: JsonObject; readonly parsed: Keys } {
+  const mediaType = mediaTypeOf(exchange.request);
   const kind = descriptor.type.kind;
   const unrecognized = (message: string): Error =>
     statusErrors.badRequest(`the object provided is unrecognized (must be of type ${kind}): ${message}`);
-  let parsed: { readonly value: Json; readonly duplicates: readonly string[] };
-  if (mediaType === PROTOBUF_TYPE && !descriptor.custom) return decodeBinary(descriptor, body, unrecognized);
+  let parsed: ParsedJson;
+  if (mediaType === PROTOBUF_TYPE && !descriptor.custom) {
+    return { document: decodeBinary(descriptor, body, unrecognized), parsed: NO_KEYS };
+  }
   if (mediaType === JSON_TYPE) {
     try {
       parsed = parseJson(body.toString('utf8'));
@@ -73,7 +77,6 @@ export function decodeDocument(
   } else {
     throw statusErrors.unsupportedMediaType(descriptor.custom ? [JSON_TYPE, YAML_TYPE] : MEDIA_TYPES);
   }
-  if (validation !== 'Ignore') report(exchange, descriptor, parsed.duplicates, validation);
   const document = parsed.value;
   if (!isJsonObject(document)) {
     const what = Array.isArray(document) ? 'array' : typeof document;
@@ -89,7 +92,7 @@ export function decodeDocument(
     throw unrecognized(`couldn't get version/kind; json parse error: ${text} (${excerpt(body)})`);
   }
   checkKind(document, descriptor);
-  return document;
+  return { document, parsed };
 }
 
 /** The document of a protobuf body. Fields it does not know are skipped whatever the validation, as upstream does. */
@@ -111,9 +114,9 @@ function decodeBinary(descriptor: Descriptor, body: Buffer, unrecognized: (messa
 }
 
 /** The JSON of a patch; throws BadRequest. */
-export function parsePatch(body: Buffer): Json {
+export function parsePatch(body: Buffer): ParsedJson {
   try {
-    return parseJson(body.toString('utf8')).value;
+    return parseJson(body.toString('utf8'));
   } catch (error) {
     throw statusErrors.badRequest(`error decoding patch: ${error instanceof Error ? error.message : String(error)}`);
   }
@@ -236,17 +239,20 @@ function builtInSchema(apiVersion: string, kind: string): StructSchema | undefin
   return typeNames.includes(name) ? schemaOf(name) : undefined;
 }
 
-/** The typed object of a document: unknown fields reported and dropped, types checked, defaults applied. */
+/** The typed object of a document: unknown and repeated fields reported and dropped, types checked, defaults applied. */
 export function typedObject(
   exchange: Exchange,
   descriptor: Descriptor,
   document: JsonObject,
   validation: FieldValidation,
+  parsed: Keys = NO_KEYS,
 ): KubeObject {
   const { kind, version } = descriptor.type;
   try {
     const { value, strictErrors } = decodeFields(document, descriptor);
-    if (validation !== 'Ignore') report(exchange, descriptor, strictErrors, validation);
+    // Upstream reads custom resources first and looks at their schema afterwards.
+    const keys = descriptor.custom ? { duplicates: parsed.duplicates } : parsed;
+    if (validation !== 'Ignore') report(exchange, descriptor, inDocumentOrder(keys, strictErrors), validation);
     return completeObject(descriptor, value);
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;

@@ -4,6 +4,7 @@ import { applyMergePatch } from '../../../pkg/apimachinery/patch/merge-patch.ts'
 import type { Answer, ApiServerProcess } from '../api-server.ts';
 import { until } from '../controllers/cluster.ts';
 import { FORMS, type Form, JSON_FORM } from './forms.ts';
+import { assertHolds } from './holds.ts';
 import type { Sample } from './samples.ts';
 
 export const NAMESPACE = 'default';
@@ -441,15 +442,4 @@ function rest(object: JsonObject): JsonObject {
 
 function withLabel(object: JsonObject, key: string, value: string): JsonObject {
   return applyMergePatch(object, { metadata: { labels: { [key]: value } } });
-}
-
-/** That all of `part` is found in `whole`, the items of a list anywhere in the list. */
-function assertHolds(whole: Json | undefined, part: Json): void {
-  assert.ok(holds(whole, part), `${JSON.stringify(whole)} holds ${JSON.stringify(part)}`);
-}
-
-function holds(whole: Json | undefined, part: Json): boolean {
-  if (typeof part !== 'object' || part === null || typeof whole !== 'object' || whole === null) return whole === part;
-  if (Array.isArray(part)) return Array.isArray(whole) && part.every((item) => whole.some((each) => holds(each, item)));
-  return Object.entries(part).every(([key, value]) => value === undefined || holds((whole as JsonObject)[key], value));
 }
