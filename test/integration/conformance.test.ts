@@ -3,8 +3,10 @@ import { ApiServerProcess } from './api-server.ts';
 import { Api } from './conformance/api.ts';
 import type { Cases } from './conformance/cases.ts';
 import { machinery } from './conformance/machinery.ts';
+import { nodes } from './conformance/nodes.ts';
+import { workloads } from './conformance/workloads.ts';
 
-const AREAS: Readonly<Record<string, Cases>> = { machinery };
+const AREAS: Readonly<Record<string, Cases>> = { machinery, nodes, workloads };
 
 /** What upstream's conformance tests ask of the control plane alone, without a node that runs anything. */
 describe('conformance of the control plane', () => {
