@@ -4,6 +4,10 @@ import { FieldPath } from '../../apimachinery/field-path.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
 import { unchanged } from '../validation/rules.ts';
+import { validateClaimSpec } from './validation/claim.ts';
+import { validateClaimStatus } from './validation/claim-status.ts';
+
+const SPEC = FieldPath.of('spec');
 
 /** What a claim asks for when it does not say how much (SetDefaults_ExactDeviceRequest and its sibling). */
 export function defaultClaimSpec(spec: ResourceClaimSpec): void {
@@ -38,7 +42,10 @@ export const resourceClaim = describe<ResourceClaim>(resourceClaims, {
   statusKeepsMetadata: 'all',
   generation: false,
   defaults: ({ spec }) => defaultClaimSpec(spec),
-  validateUpdate: ({ spec }, old) => unchanged(FieldPath.of('spec'), spec, old.spec),
+  validateCreate: ({ spec }) => validateClaimSpec(spec, SPEC),
+  updateSteps: ['object', 'metadata', 'change'],
+  validateStatus: validateClaimStatus,
+  validateUpdate: ({ spec }, old) => unchanged(SPEC, spec, old.spec),
   columns: [
     nameColumn,
     {

@@ -1,12 +1,22 @@
 import type { ResourceSlice } from '../../api/generated/resource-v1.ts';
 import { resourceSlices } from '../../api/resources.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
-import { describe } from '../descriptor.ts';
+import { describe, type WriteContext } from '../descriptor.ts';
+import { validateSlice } from './validation/slice.ts';
 
 const DOC = 'resource.v1.ResourceSliceSpec';
 
+/** Upstream's SetDefaults_DeviceTaint. */
+function timeTaints({ spec }: ResourceSlice, { now }: WriteContext): void {
+  for (const { taints } of spec.devices ?? []) for (const taint of taints ?? []) taint.timeAdded ??= now;
+}
+
 export const resourceSlice = describe<ResourceSlice>(resourceSlices, {
   generation: true,
+  prepareForCreate: timeTaints,
+  prepareForUpdate: (draft, _old, context) => timeTaints(draft, context),
+  validateCreate: ({ spec }) => validateSlice(spec, undefined),
+  validateUpdate: ({ spec }, old) => validateSlice(spec, old.spec),
   selectableFields: {
     'spec.nodeName': { read: ({ spec }) => spec.nodeName ?? '' },
     'spec.driver': { read: ({ spec }) => spec.driver },

@@ -59,3 +59,14 @@ export function isCanonicalCIDR(value: string): string[] {
   const usual = formatCIDR(range);
   return usual === value ? [] : [`must be in canonical form ("${usual}")`];
 }
+
+/** Upstream's IsValidInterfaceAddress: an address and the length of its network's prefix. */
+export function interfaceAddressError(value: string): string | undefined {
+  const range = parseCIDR(value);
+  const address = parseAddress(value.slice(0, value.indexOf('/')));
+  if (range === undefined || address === undefined) {
+    return 'must be a valid address in CIDR form, (e.g. 10.9.8.7/24 or 2001:db8::1/64)';
+  }
+  const usual = `${formatAddress(address)}/${range.prefix}`;
+  return usual === value ? undefined : `must be in canonical form ("${usual}")`;
+}
