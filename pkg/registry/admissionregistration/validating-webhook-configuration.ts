@@ -1,29 +1,10 @@
-import type { ValidatingWebhookConfiguration } from '../../api/generated/admissionregistration-v1.ts';
+import type {
+  ValidatingWebhook,
+  ValidatingWebhookConfiguration,
+} from '../../api/generated/admissionregistration-v1.ts';
 import { validatingWebhookConfigurations } from '../../api/resources.ts';
-import { ageColumn, nameColumn } from '../columns.ts';
-import { describe } from '../descriptor.ts';
-import { validateWebhooks } from './validation/webhook.ts';
-import { defaultWebhook } from './webhook-defaults.ts';
+import { describeWebhooks } from './webhook-descriptor.ts';
 
-export const validatingWebhookConfiguration = describe<ValidatingWebhookConfiguration>(
+export const validatingWebhookConfiguration = describeWebhooks<ValidatingWebhook, ValidatingWebhookConfiguration>(
   validatingWebhookConfigurations,
-  {
-    categories: ['api-extensions'],
-    generation: true,
-    allowUnconditionalUpdate: false,
-    defaults({ webhooks }) {
-      for (const webhook of webhooks ?? []) defaultWebhook(webhook);
-    },
-    validate: ({ webhooks }) => validateWebhooks(webhooks ?? []),
-    columns: [
-      nameColumn,
-      {
-        name: 'Webhooks',
-        type: 'integer',
-        description: 'Webhooks indicates the number of webhooks registered in this configuration',
-        cell: ({ webhooks }) => (webhooks ?? []).length,
-      },
-      ageColumn,
-    ],
-  },
 );

@@ -10,11 +10,12 @@ import type {
   Validation,
   Variable,
 } from '../../../api/generated/admissionregistration-v1.ts';
-import { fieldError } from '../../../apimachinery/field-error.ts';
+import { fieldError, goSlice } from '../../../apimachinery/field-error.ts';
 import { FieldPath } from '../../../apimachinery/field-path.ts';
 import { validateLabelSelector } from '../../../apimachinery/labels.ts';
-import { isDns1035Label, isDns1123Subdomain, isQualifiedName } from '../../../apimachinery/names.ts';
-import { type Findings, qualifiedName } from '../../validation/rules.ts';
+import { isDns1035Label, isDns1123Subdomain, isPathSegmentName, isQualifiedName } from '../../../apimachinery/names.ts';
+import { validateConditions } from '../../validation/conditions.ts';
+import { each, type Findings, qualifiedName } from '../../validation/rules.ts';
 import { validateRule } from './rules.ts';
 
 const SPEC = FieldPath.of('spec');
@@ -52,11 +53,8 @@ export function* validateValidatingPolicy({ metadata, spec }: ValidatingAdmissio
   }
   const path = SPEC.child('auditAnnotations');
   if (auditAnnotations.length > MAX_ANNOTATIONS) {
-    yield fieldError.invalid(
-      path,
-      auditAnnotations.length,
-      `must not have more than ${MAX_ANNOTATIONS} auditAnnotations`,
-    );
+    const value = goSlice('admissionregistration.AuditAnnotation', []);
+    yield fieldError.invalid(path, value, `must not have more than ${MAX_ANNOTATIONS} auditAnnotations`);
   }
   const keys = new Set<string>();
   for (const [index, annotation] of auditAnnotations.entries()) {
@@ -64,6 +62,17 @@ export function* validateValidatingPolicy({ metadata, spec }: ValidatingAdmissio
     if (keys.has(annotation.key)) yield fieldError.duplicate(path.index(index).child('key'), annotation.key);
     keys.add(annotation.key);
   }
+}
+
+/** Upstream's validateValidatingAdmissionPolicyStatus. */
+export function* validatePolicyStatus({ status }: ValidatingAdmissionPolicy): Findings {
+  const path = FieldPath.of('status');
+  for (const [index, { warning, fieldRef }] of (status?.typeChecking?.expressionWarnings ?? []).entries()) {
+    const at = path.child('typeChecking', 'expressionWarnings').index(index);
+    if (!warning) yield fieldError.required(at.child('warning'));
+    if ((fieldRef ?? '').trim() === '') yield fieldError.required(at.child('fieldRef'));
+  }
+  yield* validateConditions(status?.conditions, path.child('conditions'));
 }
 
 /** Upstream's ValidateMutatingAdmissionPolicy, likewise. */
@@ -104,7 +113,7 @@ function* validateCommon({ failurePolicy, paramKind, matchConstraints, ...spec }
     yield* validateMatchResources(matchConstraints, match);
     if ((matchConstraints.resourceRules ?? []).length === 0) yield fieldError.required(match.child('resourceRules'));
   }
-  yield* validateConditions(spec.matchConditions ?? [], SPEC.child('matchConditions'));
+  yield* validateMatchConditions(spec.matchConditions ?? [], SPEC.child('matchConditions'));
   const names = new Set<string>();
   for (const [index, variable] of (spec.variables ?? []).entries()) {
     const path = SPEC.child('variables').index(index);
@@ -142,8 +151,10 @@ export function* validateMatchResources(match: MatchResources, path: FieldPath):
   else if (!MATCH_POLICIES.includes(matchPolicy)) {
     yield fieldError.notSupported(path.child('matchPolicy'), matchPolicy, MATCH_POLICIES);
   }
-  yield* validateLabelSelector(namespaceSelector, path.child('namespaceSelector'));
-  yield* validateLabelSelector(objectSelector, path.child('objectSelector'));
+  for (const [field, selector] of Object.entries({ namespaceSelector, objectSelector })) {
+    if (selector === undefined) yield fieldError.required(path.child(field));
+    else yield* validateLabelSelector(selector, path.child(field));
+  }
   for (const field of ['resourceRules', 'excludeResourceRules'] as const) {
     for (const [index, rule] of (match[field] ?? []).entries()) {
       yield* validateNamedRule(rule, path.child(field).index(index));
@@ -155,16 +166,14 @@ function* validateNamedRule(rule: NamedRuleWithOperations, path: FieldPath): Fin
   const names = rule.resourceNames ?? [];
   for (const [index, name] of names.entries()) {
     const at = path.child('resourceNames').index(index);
-    if (/^\.{1,2}$|[/%]/.test(name)) yield fieldError.invalid(at, name, segmentText(name));
+    yield* each(at, name, isPathSegmentName);
     if (names.indexOf(name) < index) yield fieldError.duplicate(at, name);
   }
   yield* validateRule(rule, path);
 }
 
-const segmentText = (name: string): string =>
-  name === '.' || name === '..' ? `may not be '${name}'` : `may not contain '${name.includes('/') ? '/' : '%'}'`;
-
-function* validateConditions(conditions: readonly MatchCondition[], path: FieldPath): Findings {
+/** Upstream's validateMatchConditions, of policies and of webhooks. */
+export function* validateMatchConditions(conditions: readonly MatchCondition[], path: FieldPath): Findings {
   if (conditions.length > MAX_CONDITIONS) yield fieldError.tooMany(path, conditions.length, MAX_CONDITIONS);
   const names = new Set<string>();
   for (const [index, { name, expression }] of conditions.entries()) {
@@ -178,7 +187,7 @@ function* validateConditions(conditions: readonly MatchCondition[], path: FieldP
 }
 
 function* validateVariable({ name, expression }: Variable, path: FieldPath): Findings {
-  if (!name) yield fieldError.required(path.child('name'), 'name is not specified');
+  if ((name ?? '').trim() === '') yield fieldError.required(path.child('name'), 'name is not specified');
   else if (!IDENTIFIER.test(name) || RESERVED.has(name)) {
     yield fieldError.invalid(path.child('name'), name, 'name is not a valid CEL identifier');
   }
@@ -197,9 +206,6 @@ function* validateValidation(
   const at = path.child('message');
   if (message && text === '') yield fieldError.invalid(at, message, 'message must be non-empty if specified');
   else if (/[\r\n]/.test(text)) yield fieldError.invalid(at, message, 'message must not contain line breaks');
-  else if (/[\r\n]/.test(expression.trim()) && text === '') {
-    yield fieldError.required(at, 'message must be specified if expression contains line breaks');
-  }
   if (reason !== undefined && !REASONS.includes(reason)) {
     yield fieldError.notSupported(path.child('reason'), reason, REASONS);
   }
