@@ -2,10 +2,11 @@ import type { APIService } from '../../api/generated/apiregistration-v1.ts';
 import { apiServices } from '../../api/resources.ts';
 import { fieldError } from '../../apimachinery/field-error.ts';
 import { FieldPath } from '../../apimachinery/field-path.ts';
-import { isDns1035Label, nameIsPathSegment } from '../../apimachinery/names.ts';
+import { goQuote } from '../../apimachinery/go-quote.ts';
+import { isDns1035Label, isPortNumber, nameIsPathSegment } from '../../apimachinery/names.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
-import { dnsSubdomain, each, type Findings, portNumber } from '../validation/rules.ts';
+import { dnsSubdomain, each, type Findings } from '../validation/rules.ts';
 
 const HTTPS_PORT = 443;
 
@@ -18,22 +19,19 @@ function availability({ status }: APIService): string {
 const SPEC = FieldPath.of('spec');
 const MAX_GROUP_PRIORITY = 20_000;
 const MAX_VERSION_PRIORITY = 1000;
+const STATUSES = ['True', 'False', 'Unknown'];
 
 /** Upstream's ValidateAPIService. */
 function* validate({ metadata, spec }: APIService): Findings {
   const { group = '', version = '', service, groupPriorityMinimum = 0, versionPriority = 0 } = spec;
   const wanted = `${version}.${group}`;
   if (metadata.name !== wanted) {
-    const text = `must be \`spec.version+"."+spec.group\`: ${JSON.stringify(wanted)}`;
+    const text = `must be \`spec.version+"."+spec.group\`: ${goQuote(wanted)}`;
     yield fieldError.invalid('metadata.name', metadata.name, text);
   }
-  if (version === '' && group === '') {
+  if (group !== '') yield* dnsSubdomain(SPEC.child('group'), group);
+  else if (version !== 'v1') {
     yield fieldError.required(SPEC.child('group'), 'only v1 may have an empty group and it better be legacy kube');
-  }
-  if (version !== 'v1' || group !== '') {
-    if (group === '') {
-      yield fieldError.required(SPEC.child('group'), 'only v1 may have an empty group and it better be legacy kube');
-    } else yield* dnsSubdomain(SPEC.child('group'), group);
   }
   yield* each(SPEC.child('version'), version, isDns1035Label);
   if (groupPriorityMinimum <= 0 || groupPriorityMinimum > MAX_GROUP_PRIORITY) {
@@ -59,9 +57,11 @@ function* validate({ metadata, spec }: APIService): Findings {
       );
     return;
   }
-  if (!service.name) yield fieldError.required(SPEC.child('service', 'name'));
   if (!service.namespace) yield fieldError.required(SPEC.child('service', 'namespace'));
-  yield* portNumber(SPEC.child('service', 'port'), service.port ?? 0);
+  if (!service.name) yield fieldError.required(SPEC.child('service', 'name'));
+  for (const text of isPortNumber(service.port ?? 0)) {
+    yield fieldError.invalid(SPEC.child('service', 'port'), service.port ?? 0, `port is not valid: ${text}`);
+  }
   if (spec.insecureSkipTLSVerify && spec.caBundle) {
     const text = 'may not be true if caBundle is present';
     yield fieldError.invalid(SPEC.child('insecureSkipTLSVerify'), true, text);
@@ -70,9 +70,9 @@ function* validate({ metadata, spec }: APIService): Findings {
 
 function* validateConditions(conditions: readonly { readonly status: string }[]): Findings {
   for (const [index, { status }] of conditions.entries()) {
-    if (['True', 'False', 'Unknown'].includes(status)) continue;
+    if (STATUSES.includes(status)) continue;
     const path = FieldPath.of('status').child('conditions').index(index).child('status');
-    yield fieldError.notSupported(path, status, ['False', 'True', 'Unknown']);
+    yield fieldError.notSupported(path, status ?? '', STATUSES);
   }
 }
 
@@ -93,6 +93,7 @@ export const apiService = describe<APIService>(apiServices, {
     draft.status = { conditions: [available] };
   },
   validate,
+  updateSteps: ['metadata', 'object'],
   validateStatus: ({ status }) => validateConditions(status?.conditions ?? []),
   columns: [
     nameColumn,

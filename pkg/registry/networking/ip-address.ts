@@ -32,7 +32,6 @@ function parentText({ spec: { parentRef } }: IPAddress): string {
 
 export const ipAddress = describe<IPAddress>(ipAddresses, {
   shortNames: ['ip'],
-  allowUnconditionalUpdate: false,
   validateName: (name) => isCanonicalIP(name),
   validate,
   validateUpdate: ({ spec }, old) => unchanged(PARENT, spec.parentRef, old.spec.parentRef),

@@ -38,10 +38,10 @@ function* validateUpdate(object: ServiceCIDR, old: ServiceCIDR): Findings {
 
 export const serviceCIDR = describe<ServiceCIDR>(serviceCIDRs, {
   generation: false,
-  allowUnconditionalUpdate: false,
   validate,
-  updateSteps: ['object', 'metadata', 'change'],
+  updateSteps: ['metadata', 'change'],
   validateUpdate,
+  statusKeepsMetadata: 'all',
   columns: [
     nameColumn,
     {

@@ -43,6 +43,7 @@ function goToleration({ key = '', operator = '', value = '', effect = '', tolera
 }
 
 export const runtimeClass = describe<RuntimeClass>(runtimeClasses, {
+  allowCreateOnUpdate: true,
   allowUnconditionalUpdate: false,
   *warnings({ scheduling }) {
     for (const key of Object.keys(scheduling?.nodeSelector ?? {}).sort()) {

@@ -23,9 +23,8 @@ function* validateUpdate(object: VolumeAttributesClass, old: VolumeAttributesCla
 
 export const volumeAttributesClass = describe<VolumeAttributesClass>(volumeAttributesClasses, {
   shortNames: ['vac'],
-  allowUnconditionalUpdate: false,
   validate,
-  updateSteps: ['object', 'metadata', 'change'],
+  updateSteps: ['metadata', 'change', 'object'],
   validateUpdate,
   columns: [
     nameColumn,
