@@ -2,8 +2,7 @@ import type { ObjectMeta } from '../../api/generated/meta-v1.ts';
 import { fieldError } from '../../apimachinery/field-error.ts';
 import type { FieldPath } from '../../apimachinery/field-path.ts';
 import { validateLabels } from '../../apimachinery/labels.ts';
-import { isQualifiedName } from '../../apimachinery/names.ts';
-import { each, type Findings } from './rules.ts';
+import { type Findings, validateAnnotations } from './rules.ts';
 
 /** What may not be set, in the order of Go's struct. */
 const SERVERS = [
@@ -24,9 +23,7 @@ const SERVERS = [
 
 /** Upstream's ValidateTemplateObjectMeta: the metadata of objects to be has nothing but labels and annotations. */
 export function* validateTemplateMetadata(metadata: Partial<ObjectMeta> | undefined, path: FieldPath): Findings {
-  for (const key of Object.keys(metadata?.annotations ?? {})) {
-    yield* each(path.child('annotations'), key, (name) => isQualifiedName(name.toLowerCase()));
-  }
+  yield* validateAnnotations(metadata?.annotations, path.child('annotations'));
   yield* validateLabels(metadata?.labels, path.child('labels'));
   for (const field of SERVERS) {
     const value = metadata?.[field];

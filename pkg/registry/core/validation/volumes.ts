@@ -7,7 +7,6 @@ import type {
 import { type FieldError, fieldError } from '../../../apimachinery/field-error.ts';
 import type { FieldPath } from '../../../apimachinery/field-path.ts';
 import { goQuote } from '../../../apimachinery/go-quote.ts';
-import { validateLabels } from '../../../apimachinery/labels.ts';
 import { isDns1123Subdomain } from '../../../apimachinery/names.ts';
 import { parseQuantity } from '../../../apimachinery/quantity.ts';
 import {
@@ -17,9 +16,9 @@ import {
   noBacksteps,
   oneOf,
   required,
-  validateAnnotations,
   volumePath,
 } from '../../validation/rules.ts';
+import { validateTemplateMetadata } from '../../validation/template-metadata.ts';
 import { validateClaimSpec } from './claim-spec.ts';
 import { VOLUME_FIELDS, validateFieldRef, validateResourceFieldRef } from './field-refs.ts';
 import { validateProjected } from './projected-volume.ts';
@@ -193,33 +192,9 @@ function* validateSource(
 
 /** Upstream's ValidatePersistentVolumeClaimTemplate: of the metadata, labels and annotations only may be there. */
 function* validateClaimTemplate({ metadata, spec }: PersistentVolumeClaimTemplate, path: FieldPath): Findings {
-  const at = path.child('metadata');
-  yield* validateAnnotations(metadata?.annotations, at.child('annotations'));
-  yield* validateLabels(metadata?.labels, at.child('labels'));
-  for (const field of TEMPLATE_METADATA) {
-    const value = metadata?.[field];
-    const isSet = Array.isArray(value) ? value.length > 0 : Boolean(value);
-    if (isSet) yield fieldError.forbidden(at.child(field === 'uid' ? 'uID' : field), 'cannot be set');
-  }
+  yield* validateTemplateMetadata(metadata, path.child('metadata'));
   yield* validateClaimSpec(spec, path.child('spec'));
 }
-
-/** What of its metadata a claim's template may not have, in the order of Go's struct. */
-const TEMPLATE_METADATA = [
-  'name',
-  'generateName',
-  'namespace',
-  'selfLink',
-  'uid',
-  'resourceVersion',
-  'generation',
-  'creationTimestamp',
-  'deletionTimestamp',
-  'deletionGracePeriodSeconds',
-  'ownerReferences',
-  'finalizers',
-  'managedFields',
-] as const;
 
 /** A node's own folder; for Pods and for PersistentVolumes. */
 export function* validateHostPath(
