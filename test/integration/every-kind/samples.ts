@@ -50,7 +50,10 @@ const webhooks: JsonObject[] = [
 const VALUE_CHANGE: JsonObject = { data: { b: 'two' } };
 /** The self-signed PEM request that certificates are asked for with. */
 const REQUEST = Buffer.from(`-----BEGIN CERTIFICATE REQUEST-----
-MIHPMHYCAQAwFDESMBAGA1UEAxMJc2FtcGxlLWNuMFkwEwYHKoZIzj0CAQYIKoZI
+MIGQMEQCAQAwETEPMA0GA1UEAwwGc2FtcGxlMCowBQYDK2VwAyEACRkLJR+Yo3Te
+4Q7zvGxBSTlgJi0FrX72jQ2UAf6Ve1GgADAFBgMrZXADQQB4ZVhk6xbB2SPDFjTH
+MnA99ZQzkI306sWzTQcuIHStZubswO/J7BFpckqEVRwZskBsynNhxivpgA+di2hn
+K6kH
 -----END CERTIFICATE REQUEST-----
 `).toString('base64');
 
