@@ -19,7 +19,7 @@ import { negotiate } from '../http/negotiate.ts';
 import { objectOf, tableOf } from '../http/representation.ts';
 import { parseWriteOptions, type WriteOptions } from '../http/request-options.ts';
 import { rowObject } from './read.ts';
-import { appliedDocument, writeRequest } from './write.ts';
+import { appliedDocument, checkName, writeRequest } from './write.ts';
 
 const SCALE_SCHEMA = schemaOf('autoscaling.v1.Scale');
 
@@ -64,11 +64,7 @@ export async function handleScaleUpdate(
   const options = parseWriteOptions(exchange.query, 'UpdateOptions');
   const body = await readBody(exchange.request);
   const scale = decodeObject(exchange, scaleDescriptor(descriptor), body, options.fieldValidation) as Scale;
-  if (scale.metadata.name !== exchange.info.name) {
-    throw statusErrors.badRequest(
-      `the name of the object (${scale.metadata.name}) does not match the name on the URL (${exchange.info.name})`,
-    );
-  }
+  checkName(scale, exchange.info.name);
   await writeScale(exchange, descriptor, subresource, core, options, () => scale);
 }
 

@@ -135,7 +135,8 @@ export async function handleUpdate(
   }
 }
 
-function checkName(object: KubeObject, name: string): void {
+/** A body is about the object of the URL. */
+export function checkName(object: Pick<KubeObject, 'metadata'>, name: string): void {
   if (!object.metadata.name) {
     throw statusErrors.badRequest(
       `the name of the object (${name} based on URL) was undeterminable: name must be provided`,
@@ -210,11 +211,7 @@ export async function handlePatch(
             : applyStrategicMergePatch(before, patch, descriptor.schema);
       const quoted = (): string => (type === 'strategic' ? goValueText(patch) : JSON.stringify(after));
       const object = patchedObject(exchange, descriptor, after, options.fieldValidation, type, patchErrors, quoted);
-      if (object.metadata.name !== name) {
-        throw statusErrors.badRequest(
-          `the name of the object (${object.metadata.name}) does not match the name on the URL (${name})`,
-        );
-      }
+      checkName(object, name);
       return object;
     },
     writeRequest(exchange, options),

@@ -116,23 +116,29 @@ function validateOwners(owners: readonly OwnerReference[], path: FieldPath): Fie
   const errors: FieldError[] = [];
   let controller: string | undefined;
   for (const owner of owners) {
-    if (!owner.apiVersion) errors.push(fieldError.invalid(path.child('apiVersion'), '', 'version must not be empty'));
+    if (!hasVersion(owner)) {
+      errors.push(fieldError.invalid(path.child('apiVersion'), owner.apiVersion, 'version must not be empty'));
+    }
     for (const field of ['kind', 'name', 'uid'] as const) {
       if (!owner[field]) errors.push(fieldError.invalid(path.child(field), '', 'must not be empty'));
     }
-    if (owner.kind === 'Event' && (owner.apiVersion === 'v1' || owner.apiVersion === 'events.k8s.io/v1')) {
-      const text = `${owner.apiVersion.includes('/') ? owner.apiVersion : `/${owner.apiVersion}`}, Kind=Event is disallowed from being an owner`;
+    if (owner.kind === 'Event' && owner.apiVersion === 'v1') {
+      const text = '/v1, Kind=Event is disallowed from being an owner';
       errors.push(fieldError.invalid(path, owner as unknown as Json, text));
     }
     if (owner.controller !== true) continue;
     const current = `${owner.kind}/${owner.name}`;
     if (controller !== undefined) {
       const text = `Only one reference can have Controller set to true. Found "true" in references for ${controller} and ${current}`;
-      errors.push(fieldError.invalid(path, new Verbatim(`[]v1.OwnerReference${JSON.stringify({ ...owners })}`), text));
+      const told = owners.map((one) => `v1.OwnerReference${JSON.stringify(one)}`).join(', ');
+      errors.push(fieldError.invalid(path, new Verbatim(`[]v1.OwnerReference{${told}}`), text));
     } else controller = current;
   }
   return errors;
 }
+
+/** Whether its apiVersion is `version` or `group/version`. */
+const hasVersion = ({ apiVersion = '' }: Partial<OwnerReference>): boolean => /^([^/]*\/)?[^/]+$/.test(apiVersion);
 
 function validateManagedFields(object: KubeObject): FieldError[] {
   const errors: FieldError[] = [];

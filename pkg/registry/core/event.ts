@@ -1,5 +1,6 @@
 import type { Event } from '../../api/generated/core-v1.ts';
 import { events } from '../../api/resources.ts';
+import { nameIsPathSegment } from '../../apimachinery/names.ts';
 import { ageOf, nameColumn } from '../columns.ts';
 import { describe, type FieldReader } from '../descriptor.ts';
 import { validateEvent } from './validation/event.ts';
@@ -13,6 +14,8 @@ export const event = describe<Event>(events, {
   allowCreateOnUpdate: true,
   durability: 'lazy',
   ttlSeconds: 3600,
+  validateName: nameIsPathSegment,
+  updateSteps: ['content'],
   validate: (object) => validateEvent(object, 'reportingComponent'),
   selectableFields: {
     'involvedObject.kind': read(({ involvedObject }) => involvedObject.kind),

@@ -70,6 +70,7 @@ export const eventsEvent = describe(eventsEvents, {
   ttlSeconds: 3600,
   validate: (object) => validateEvent(inCore(object), 'reportingController'),
   validateCreate: (object) => validateNewEvent(inCore(object)),
+  updateSteps: ['content', 'metadata', 'change'],
   validateUpdate: (object, old) => validateEventUpdate(inCore(object), inCore(old)),
   storedAs: { type: events, toStored, fromStored },
 });

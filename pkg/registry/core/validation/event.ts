@@ -68,20 +68,21 @@ const FIXED = [
   'firstTimestamp',
   'lastTimestamp',
   'count',
-  'reportingComponent',
-  'reportingInstance',
+  'reason',
+  'type',
+  'eventTime',
   'action',
   'related',
-  'type',
+  'reportingComponent',
+  'reportingInstance',
 ] as const;
 
 /** Of events that events.k8s.io changes nothing but the series may. */
 export function* validateEventUpdate(event: Event, old: Event): Findings {
   if (event.series !== undefined && !semanticEqual(event.series, old.series)) yield* validateSeries(event.series);
   for (const field of FIXED) {
-    if (!semanticEqual(event[field], old[field])) {
-      yield fieldError.invalid(field, event[field] as never, 'field is immutable');
-    }
+    if (semanticEqual(event[field], old[field])) continue;
+    const name = field === 'reportingComponent' ? 'reportingController' : field;
+    yield fieldError.invalid(name, event[field] as never, 'field is immutable');
   }
-  if (event.eventTime !== old.eventTime) yield fieldError.invalid('eventTime', event.eventTime, 'field is immutable');
 }

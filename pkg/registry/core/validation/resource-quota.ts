@@ -56,7 +56,7 @@ export function* validateResourceQuotaUpdate(quota: ResourceQuota, old: Resource
   yield* validateQuotaSpec(quota);
   const [scopes, before] = [quota, old].map(({ spec }) => [...new Set(spec.scopes ?? [])].sort());
   if (semanticEqual(scopes, before)) return;
-  yield fieldError.invalid(SPEC.child('scopes'), scopeList(quota.spec.scopes ?? []), 'field is immutable');
+  yield fieldError.invalid(SPEC.child('scopes'), scopeList(quota.spec.scopes), 'field is immutable');
 }
 
 function* validateAmounts(amounts: Readonly<Record<string, string>> | undefined, path: FieldPath): Findings {
