@@ -111,6 +111,16 @@ const BY_HAND: Readonly<Record<string, readonly string[]>> = {
     'name 2 string optional',
     'port 3 int32 optional keep',
   ],
+  // The answer of /version, which has no protobuf form.
+  'version.Info': [
+    ...['major', 'minor'].map((name) => `${name} 0 string emit`),
+    ...['emulationMajor', 'emulationMinor', 'minCompatibilityMajor', 'minCompatibilityMinor'].map(
+      (name) => `${name} 0 string optional`,
+    ),
+    ...['gitVersion', 'gitCommit', 'gitTreeState', 'buildDate', 'goVersion', 'compiler', 'platform'].map(
+      (name) => `${name} 0 string emit`,
+    ),
+  ],
 };
 
 interface GoField {
@@ -131,7 +141,8 @@ interface GoPackage {
   constants: Map<string, string>;
 }
 
-function readGo(dir: string): GoPackage {
+/** `core`: the package that others refer to as `v1`. */
+function readGo(dir: string, core: GoPackage | undefined): GoPackage {
   const found: GoPackage = { structs: new Map(), aliases: new Map(), enums: new Map(), constants: new Map() };
   const enumNames = new Set<string>();
   const typed: { type: string; value: string }[] = [];
@@ -189,6 +200,12 @@ function readGo(dir: string): GoPackage {
       if (constant?.[1] !== undefined && constant[2] !== undefined && constant[3] !== undefined) {
         typed.push({ type: constant[2], value: constant[3] });
         found.constants.set(constant[1], constant[3]);
+      }
+      // `PathTypeExact = PathType("Exact")`, `AddressTypeIPv4 = AddressType(v1.IPv4Protocol)`
+      const converted = /^\s*(?:const\s+)?\w+\s*=\s*(\w+)\((?:"([^"]*)"|v1\.(\w+))\)/.exec(line);
+      if (converted?.[1] !== undefined) {
+        const value = converted[2] ?? core?.constants.get(converted[3] ?? '');
+        if (value !== undefined) typed.push({ type: converted[1], value });
       }
       if (line.trim() !== '') markers = [];
     }
@@ -256,8 +273,9 @@ function marker(markers: readonly string[], name: string): string | undefined {
 function extract(root: string): Record<string, readonly string[]> {
   const go = new Map<string, GoPackage>();
   const proto = new Map<string, Map<string, ProtoField[]>>();
+  const core = readGo(join(root, 'api/core/v1'), undefined);
   for (const source of PACKAGES) {
-    go.set(source.name, readGo(join(root, source.dir)));
+    go.set(source.name, readGo(join(root, source.dir), core));
     proto.set(source.name, readProto(join(root, source.dir, 'generated.proto')));
   }
   const shortName = (type: string, own: { proto: string; name: string }): string => {
@@ -287,24 +305,27 @@ function extract(root: string): Record<string, readonly string[]> {
         if (goField === undefined) throw new Error(`${full}.${field.name} has no Go field`);
         const base = SCALARS[field.type] ?? shortName(field.type, source);
         const type = field.label === 'repeated' ? `[]${base}` : field.label === 'map' ? `{}${base}` : base;
-        lines.push(fieldLine(goField, type, types));
+        lines.push(fieldLine(goField, type, types, core));
       }
       if (struct.markers.some((text) => text === 'structType=atomic' || text === 'mapType=atomic'))
         lines.unshift('@atomic');
+      if (struct.markers.includes('union')) {
+        const discriminator = struct.fields.find(({ markers }) => markers.includes('unionDiscriminator'));
+        lines.unshift(['@union', ...(discriminator === undefined ? [] : [discriminator.json])].join(' '));
+      }
       out[`${source.name}.${message}`] = lines;
     }
   }
   return { ...out, ...BY_HAND };
 }
 
-function fieldLine(field: GoField, type: string, types: GoPackage | undefined): string {
+function fieldLine(field: GoField, type: string, types: GoPackage | undefined, core: GoPackage): string {
   const parts = [field.inline ? '@inline' : field.json, String(field.number), type];
   const pointer = field.goType.startsWith('*');
   // Go writes a struct held by value even when it is empty; `omitempty` does not reach it.
   const isStruct = !pointer && !/^([[{~]|string$|boolean$|int32$|int64$|double$|bytes$)/.test(type);
-  if (field.omitEmpty || field.omitZero || marker(field.markers, 'optional') !== undefined) {
-    if (marker(field.markers, 'required') === undefined || field.omitEmpty) parts.push('optional');
-  }
+  const mayLack = field.omitEmpty || field.omitZero || marker(field.markers, 'optional') !== undefined;
+  if (mayLack && marker(field.markers, 'required') === undefined) parts.push('optional');
   if (!field.inline) {
     if (pointer && !field.omitEmpty && !field.omitZero) parts.push('null');
     else if (field.omitZero) parts.push(pointer ? 'keep' : 'drop');
@@ -322,7 +343,8 @@ function fieldLine(field: GoField, type: string, types: GoPackage | undefined): 
     parts.push(`patch=${strategy}${key === undefined ? '' : `:${key}`}`);
   }
   const goName = field.goType.replace(/^\*|^\[\]/, '');
-  const allowed = types?.enums.get(goName);
+  const ofCore = /^(?:api|core)?v1\.(\w+)$/.exec(goName)?.[1];
+  const allowed = ofCore === undefined ? types?.enums.get(goName) : core.enums.get(ofCore);
   if (allowed !== undefined && allowed.length > 0) parts.push(`enum=${allowed.map(encodeURIComponent).join('|')}`);
   const fallback = marker(field.markers, 'default');
   if (fallback !== undefined) {

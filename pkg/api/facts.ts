@@ -3,8 +3,8 @@
  * Schemas derived from it. A type is named by group, version and message: `apps.v1.DeploymentSpec`. Each of its fields
  * is one line: `jsonName number type [optional] [emit|null|keep|drop] [list=…] [atomic] [patch=…] [enum=…] [default=…]`.
  * Types: scalars, other type names, `[]T` list, `{}T` map, `~[]string` list wrapped in a protobuf message, `any.form`.
- * `@type` marks a type that carries apiVersion and kind, `@atomic` one that server-side apply owns whole, `@inline` an
- * embedded struct. Types are parsed when first asked for: most runs touch a small part of the table.
+ * `@type` marks a type that carries apiVersion and kind, `@atomic` one that server-side apply owns whole, `@union` one
+ * of whose fields only that may be set which the named field tells, `@inline` an embedded struct. Types are parsed when first asked for: most runs touch a small part of the table.
  */
 import table from './facts/kubernetes.json' with { type: 'json' };
 import type { FieldSchema, Json, ListSchema, ScalarType, Schema, StructSchema } from './schema.ts';
@@ -39,6 +39,7 @@ export function schemaOf(typeName: string): StructSchema {
   if (described === undefined) throw new Error(`the API facts have no type ${typeName}`);
   const fields = new Map<string, FieldSchema>();
   const inlined: { number: number; schema: StructSchema }[] = [];
+  const union = described.find((line) => /^@union\b/.test(line));
   const schema: StructSchema = {
     kind: 'struct',
     name: typeName,
@@ -46,6 +47,7 @@ export function schemaOf(typeName: string): StructSchema {
     atomic: described.includes('@atomic'),
     preserveUnknown: false,
     inlined,
+    ...(union === undefined ? {} : { union: union.slice('@union '.length) }),
   };
   // Entered before its fields are read: JSONSchemaProps contains itself.
   structs.set(typeName, schema);
@@ -55,7 +57,7 @@ export function schemaOf(typeName: string): StructSchema {
     }
   }
   for (const line of described) {
-    if (line === '@type' || line === '@atomic') continue;
+    if (/^@(?!inline)/.test(line)) continue;
     const [name = '', number = '', type = '', ...marks] = line.split(' ');
     if (name === '@inline') {
       const embedded = schemaOf(type);
@@ -79,6 +81,7 @@ function parseField(name: string, number: number, type: string, marks: readonly 
   };
   const patch = value('patch')?.split(':');
   const fallback = value('default');
+  const listType = value('list')?.split(':')[0];
   return {
     name,
     number,
@@ -89,6 +92,7 @@ function parseField(name: string, number: number, type: string, marks: readonly 
     }),
     required: !marks.includes('optional'),
     zero: ZEROS.find((zero) => marks.includes(zero)) ?? 'drop',
+    ...(listType === undefined ? {} : { listType }),
     ...(fallback === undefined ? {} : { default: JSON.parse(decodeURIComponent(fallback)) as Json }),
     ...(patch?.[0] === undefined
       ? {}

@@ -43,6 +43,8 @@ export interface StructSchema {
   readonly preserveUnknown: boolean;
   /** Embedded structs whose fields stand directly in this one, with their protobuf number. */
   readonly inlined: readonly { readonly number: number; readonly schema: StructSchema }[];
+  /** Of its fields only one may be set: this field, if it is not empty, tells which. */
+  readonly union?: string;
 }
 
 export interface FieldSchema {
@@ -56,6 +58,8 @@ export interface FieldSchema {
   /** Strategic merge patch: how a list, map or struct field merges; without it a list is replaced. */
   readonly patchStrategy?: readonly ('merge' | 'replace' | 'retainKeys')[];
   readonly patchMergeKey?: string;
+  /** What upstream declares of a list; lists of which it declares nothing are atomic. */
+  readonly listType?: string;
   /** Protobuf field number; 0 where the kind has no protobuf form. */
   readonly number: number;
   /**

@@ -1,4 +1,4 @@
-import { loadDescriptions } from '../api/descriptions.ts';
+import { type Descriptions, loadDescriptions } from '../api/descriptions.ts';
 import type { Column } from './descriptor.ts';
 
 const known = new WeakMap<readonly Column[], readonly object[]>();
@@ -12,11 +12,15 @@ export function columnDefinitions(columns: readonly Column[]): readonly object[]
       name: column.name,
       type: column.type,
       format: column.format ?? '',
-      description:
-        column.description ?? (column.doc === undefined ? '' : (texts[column.doc[0]]?.[column.doc[1]] ?? '')),
+      description: column.description ?? (column.doc === undefined ? '' : fieldText(texts, column.doc)),
       priority: column.priority ?? 0,
     }));
     known.set(columns, definitions);
   }
   return definitions;
+}
+
+/** The text of a field without its enum, which only OpenAPI tells of. */
+function fieldText(texts: Descriptions, [type, field]: readonly [string, string]): string {
+  return texts[type]?.[field]?.split('\n\nPossible enum values:')[0] ?? '';
 }

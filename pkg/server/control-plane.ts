@@ -326,7 +326,7 @@ export class ControlPlane implements Component {
       aggregator,
       authenticator,
       discovery: new Discovery(core.registry, `${host}:${port}`),
-      openapi: new OpenApi(core.registry, loadDescriptions, versionInfo.gitVersion),
+      openapi: new OpenApi(core.registry, loadDescriptions, versionInfo, core.clock),
       limits,
       requestTimeoutMs,
       shutdownDelayMs,

@@ -31,12 +31,19 @@ export function tagOf(group: string, version?: string): string {
   return version === undefined ? word : `${word}_${version}`;
 }
 
-interface FixedDocument {
+/** The one operation of a path that gives a document. */
+export interface FixedDocument {
   readonly path: string;
   readonly id: string;
   readonly tag: string;
+  readonly description: string;
   readonly type?: string;
+  readonly produces?: readonly string[];
+  /** Everybody may ask. */
+  readonly isPublic?: boolean;
 }
+
+const JSON_ONLY = ['application/json'];
 
 /** Documents of paths that have no resources. */
 const FIXED: Readonly<Record<string, FixedDocument>> = {
@@ -44,31 +51,89 @@ const FIXED: Readonly<Record<string, FixedDocument>> = {
     path: '/.well-known/openid-configuration/',
     id: 'getServiceAccountIssuerOpenIDConfiguration',
     tag: 'WellKnown',
+    description: "get service account issuer OpenID configuration, also known as the 'OIDC discovery doc'",
+    produces: JSON_ONLY,
+    isPublic: true,
   },
-  api: { path: '/api/', id: 'getCoreAPIVersions', tag: 'core', type: 'meta.v1.APIVersions' },
-  apis: { path: '/apis/', id: 'getAPIVersions', tag: 'apis', type: 'meta.v1.APIGroupList' },
-  'openid/v1/jwks': { path: '/openid/v1/jwks/', id: 'getServiceAccountIssuerOpenIDKeyset', tag: 'openid' },
-  version: { path: '/version/', id: 'getCodeVersion', tag: 'version' },
+  api: {
+    path: '/api/',
+    id: 'getCoreAPIVersions',
+    tag: 'core',
+    description: 'get available API versions',
+    type: 'meta.v1.APIVersions',
+  },
+  apis: {
+    path: '/apis/',
+    id: 'getAPIVersions',
+    tag: 'apis',
+    description: 'get available API versions',
+    type: 'meta.v1.APIGroupList',
+  },
+  'openid/v1/jwks': {
+    path: '/openid/v1/jwks/',
+    id: 'getServiceAccountIssuerOpenIDKeyset',
+    tag: 'openid',
+    description: 'get service account issuer OpenID JSON Web Key Set (contains public token verification keys)',
+    produces: ['application/jwk-set+json'],
+    isPublic: true,
+  },
+  version: {
+    path: '/version/',
+    id: 'getCodeVersion',
+    tag: 'version',
+    description: 'get the version information for this server',
+    type: 'version.Info',
+    produces: JSON_ONLY,
+  },
 };
 
 /** The names of those documents. */
 export const FIXED_DOCUMENTS: readonly string[] = Object.keys(FIXED);
 
-/** The paths of such a document, or of a group's (`apis/apps`). */
-export function fixedPaths(name: string, writer: SchemaWriter): JsonObject {
+/** The document of that name, or of a group (`apis/apps`). */
+export function fixedDocument(name: string): FixedDocument {
   const fixed = FIXED[name];
-  if (fixed !== undefined) return { [fixed.path]: fixedPath(fixed.id, fixed.tag, writer, fixed.type) };
+  if (fixed !== undefined) return fixed;
   const group = name.split('/')[1] ?? '';
-  return { [`/${name}/`]: fixedPath(`get${groupWords(group)}APIGroup`, tagOf(group), writer, 'meta.v1.APIGroup') };
+  return {
+    path: `/${name}/`,
+    id: `get${groupWords(group)}APIGroup`,
+    tag: tagOf(group),
+    description: 'get information of a group',
+    type: 'meta.v1.APIGroup',
+  };
 }
 
-/** The one operation of a path that gives a document. */
-export function fixedPath(id: string, tag: string, writer: SchemaWriter, type?: string): JsonObject {
-  const schema = type === undefined ? { type: 'string' } : writer.reference(schemaOf(type));
-  const types = type === undefined ? ['application/json'] : ANSWERS;
-  const responses = {
-    '200': { description: 'OK', content: contentOf(types, schema) },
-    '401': { description: 'Unauthorized' },
+/** The list of the resources of a group version. */
+export function resourcesDocument(path: string, group: string, version: string): FixedDocument {
+  return {
+    path,
+    id: `get${prefixOf(group, version)}APIResources`,
+    tag: tagOf(group, version),
+    description: 'get available resources',
+    type: 'meta.v1.APIResourceList',
   };
-  return { get: { tags: [tag], operationId: id, responses } };
+}
+
+/** Kinds of the core group, though every group could have them. */
+const CORE_KINDS: readonly string[] = ['APIGroup', 'APIGroupList', 'APIResourceList', 'APIVersions'];
+
+/** The path of such a document. */
+export function fixedPath(document: FixedDocument, writer: SchemaWriter): JsonObject {
+  const { id, tag, description, type, produces = ANSWERS, isPublic = false } = document;
+  const kind = type?.split('.').at(-1) ?? '';
+  const kinds = CORE_KINDS.includes(kind) ? [{ group: '', version: 'v1', kind }] : undefined;
+  const schema = type === undefined ? { type: 'string' } : writer.reference(schemaOf(type), kinds);
+  const isV3 = writer.version === 3;
+  const operation = {
+    tags: [tag],
+    description,
+    operationId: id,
+    ...(isV3 ? {} : { consumes: [...produces], produces: [...produces], schemes: ['https'] }),
+    responses: {
+      '200': { description: 'OK', ...(isV3 ? { content: contentOf(produces, schema) } : { schema }) },
+      ...(isPublic && isV3 ? {} : { '401': { description: 'Unauthorized' } }),
+    },
+  };
+  return { [document.path]: { get: operation } };
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import protobuf from 'protobufjs';
-import { encodeSwagger } from './openapi-protobuf.ts';
+import { encodeSwagger } from './openapi-messages.ts';
 
 /** The messages of openapi.v2 as far as the document below reaches. */
 const PROTO = `syntax = "proto3";

@@ -1,16 +1,21 @@
+/** JSON documents as protobuf messages, told by tables of their fields. */
 import type { Json, JsonObject } from '../../api/schema.ts';
 import { isJsonObject } from '../../apimachinery/json.ts';
 import { WIRE, WireWriter } from '../../apimachinery/protobuf/wire.ts';
 
+/**
+ * How a value without fields of its own is written: `yaml` as an `Any`, which carries its text; `simple` as the one of
+ * three fields that fits its type; `type` as a message of one string; `scopes` as one of the field's name and strings.
+ */
+type Plain = 'string' | 'strings' | 'bool' | 'integer' | 'double' | 'yaml' | 'yamls' | 'simple' | 'type' | 'scopes';
+
 /** How one JSON field is written. */
-type Field =
-  | { readonly number: number; readonly as: 'string' | 'strings' | 'bool' | 'yaml' | 'yamls' | 'parameters' | 'type' }
-  | MessageField
-  | NamedField;
+export type Field = { readonly number: number; readonly as: Plain } | MessageField | NamedField;
 
 interface MessageField {
   readonly number: number;
-  readonly as: 'message' | 'messages';
+  /** `flag`: a message, or a boolean beside it. */
+  readonly as: 'message' | 'messages' | 'flag';
   /** Fields of messages around the value that JSON does not have. */
   readonly path?: readonly number[];
   readonly message: () => Message;
@@ -25,108 +30,33 @@ interface NamedField {
   readonly message: () => Message;
 }
 
-interface Message {
+export interface Message {
   readonly fields: Readonly<Record<string, Field>>;
   /** The field that takes what begins with `x-`. */
   readonly extensions?: number;
+  /** Fields of messages around it that JSON does not have, as the value tells. */
+  readonly around?: (value: JsonObject) => readonly number[];
+  /** The fields, where the value tells which they are. */
+  readonly variant?: (value: JsonObject) => Readonly<Record<string, Field>>;
+  /** What is written of a value that refers to another. */
+  readonly reference?: Message;
 }
 
 const NAME = 1;
 const VALUE = 2;
 
-const SCHEMA: Message = {
-  fields: {
-    $ref: { number: 1, as: 'string' },
-    format: { number: 2, as: 'string' },
-    description: { number: 4, as: 'string' },
-    default: { number: 5, as: 'yaml' },
-    required: { number: 19, as: 'strings' },
-    enum: { number: 20, as: 'yamls' },
-    additionalProperties: { number: 21, as: 'message', path: [1], message: () => SCHEMA },
-    type: { number: 22, as: 'type' },
-    items: { number: 23, as: 'message', path: [1], message: () => SCHEMA },
-    allOf: { number: 24, as: 'messages', message: () => SCHEMA },
-    properties: { number: 25, as: 'named', entry: 1, message: () => SCHEMA },
-  },
-  extensions: 31,
-};
-
-const QUERY_PARAMETER: Message = {
-  fields: {
-    in: { number: 2, as: 'string' },
-    description: { number: 3, as: 'string' },
-    name: { number: 4, as: 'string' },
-    type: { number: 6, as: 'string' },
-    uniqueItems: { number: 20, as: 'bool' },
-  },
-};
-
-const BODY_PARAMETER: Message = {
-  fields: {
-    description: { number: 1, as: 'string' },
-    name: { number: 2, as: 'string' },
-    in: { number: 3, as: 'string' },
-    required: { number: 4, as: 'bool' },
-    schema: { number: 5, as: 'message', message: () => SCHEMA },
-  },
-};
-
-const RESPONSE: Message = {
-  fields: {
-    description: { number: 1, as: 'string' },
-    schema: { number: 2, as: 'message', path: [1], message: () => SCHEMA },
-  },
-};
-
-const OPERATION: Message = {
-  fields: {
-    tags: { number: 1, as: 'strings' },
-    operationId: { number: 5, as: 'string' },
-    consumes: { number: 7, as: 'strings' },
-    parameters: { number: 8, as: 'parameters' },
-    // A response is one of two: a response proper or a reference to one.
-    responses: { number: 9, as: 'named', entry: 1, path: [1], message: () => RESPONSE },
-  },
-  extensions: 13,
-};
-
-const PATH_ITEM: Message = {
-  fields: {
-    get: { number: 2, as: 'message', message: () => OPERATION },
-    put: { number: 3, as: 'message', message: () => OPERATION },
-    post: { number: 4, as: 'message', message: () => OPERATION },
-    delete: { number: 5, as: 'message', message: () => OPERATION },
-    options: { number: 6, as: 'message', message: () => OPERATION },
-    head: { number: 7, as: 'message', message: () => OPERATION },
-    patch: { number: 8, as: 'message', message: () => OPERATION },
-  },
-};
-
-const INFO: Message = { fields: { title: { number: 1, as: 'string' }, version: { number: 2, as: 'string' } } };
-
-const DOCUMENT: Message = {
-  fields: {
-    swagger: { number: 1, as: 'string' },
-    info: { number: 2, as: 'message', message: () => INFO },
-    paths: { number: 8, as: 'named', entry: 2, message: () => PATH_ITEM },
-    definitions: { number: 9, as: 'named', entry: 1, message: () => SCHEMA },
-  },
-};
-
-/**
- * A Swagger 2 document in the protobuf form of openapi.v2 (gnostic-models), the only one that kubectl reads: it judges
- * lists by it, and kinds whose schema it finds in no OpenAPI 3 document. Throws TypeError for a field that has no place.
- */
-export function encodeSwagger(document: JsonObject): Buffer {
+/** Writes a JSON object as a message. Throws TypeError for a field that has no place. */
+export function encodeMessage(document: JsonObject, message: Message): Buffer {
   const writer = new WireWriter();
-  writeFields(writer, document, DOCUMENT);
+  writeFields(writer, document, message);
   return writer.finish();
 }
 
 function writeFields(writer: WireWriter, object: JsonObject, message: Message): void {
+  const fields = message.variant?.(object) ?? message.fields;
   for (const [name, value = null] of Object.entries(object)) {
-    const field = message.fields[name];
-    if (field !== undefined) writeField(writer, field, value);
+    const field = fields[name];
+    if (field !== undefined) writeField(writer, field, value, name);
     else if (name.startsWith('x-') && message.extensions !== undefined) {
       nested(writer, message.extensions, () => {
         text(writer, NAME, name);
@@ -136,7 +66,7 @@ function writeFields(writer: WireWriter, object: JsonObject, message: Message): 
   }
 }
 
-function writeField(writer: WireWriter, field: Field, value: Json): void {
+function writeField(writer: WireWriter, field: Field, value: Json, name = ''): void {
   const { number } = field;
   switch (field.as) {
     case 'string':
@@ -148,6 +78,31 @@ function writeField(writer: WireWriter, field: Field, value: Json): void {
     case 'bool':
       writer.tag(number, WIRE.varint);
       writer.uint(value === true ? 1 : 0);
+      break;
+    case 'integer':
+      writer.tag(number, WIRE.varint);
+      writer.uint(Number(value));
+      break;
+    case 'double':
+      writer.tag(number, WIRE.fixed64);
+      writer.double(Number(value));
+      break;
+    case 'type':
+      nested(writer, number, () => text(writer, 1, String(value)));
+      break;
+    case 'scopes':
+      nested(writer, number, () => {
+        text(writer, NAME, name);
+        nested(writer, VALUE, () => writeField(writer, { number: 1, as: 'strings' }, value));
+      });
+      break;
+    case 'simple':
+      nested(writer, number, () => simple(writer, value));
+      break;
+    case 'flag':
+      if (typeof value === 'boolean')
+        nested(writer, number, () => writeField(writer, { number: 2, as: 'bool' }, value));
+      else messageAt(writer, [number, ...(field.path ?? [])], value, field.message());
       break;
     case 'yaml':
       nested(writer, number, () => yaml(writer, value));
@@ -164,16 +119,6 @@ function writeField(writer: WireWriter, field: Field, value: Json): void {
     case 'named':
       nested(writer, number, () => writeNamed(writer, field, objectOf(value)));
       break;
-    case 'parameters':
-      for (const item of listOf(value)) {
-        // ParametersItem → Parameter → BodyParameter, or NonBodyParameter → QueryParameterSubSchema.
-        if (objectOf(item)['in'] === 'body') messageAt(writer, [number, 1, 1], item, BODY_PARAMETER);
-        else messageAt(writer, [number, 1, 2, 3], item, QUERY_PARAMETER);
-      }
-      break;
-    case 'type':
-      nested(writer, number, () => text(writer, 1, String(value)));
-      break;
   }
 }
 
@@ -187,9 +132,23 @@ function writeNamed(writer: WireWriter, field: NamedField, entries: JsonObject):
 }
 
 /** Writes `value` as the message at the end of a path of fields, each of which is in the message of the one before. */
-function messageAt(writer: WireWriter, [number, ...rest]: readonly number[], value: Json, message: Message): void {
-  if (number === undefined) writeFields(writer, objectOf(value), message);
-  else nested(writer, number, () => messageAt(writer, rest, value, message));
+function messageAt(writer: WireWriter, path: readonly number[], value: Json, message: Message): void {
+  const object = objectOf(value);
+  const whole = [...path, ...(message.around?.(object) ?? [])];
+  const last = '$ref' in object && message.reference !== undefined ? message.reference : message;
+  within(writer, whole, () => writeFields(writer, object, last));
+}
+
+function within(writer: WireWriter, [number, ...rest]: readonly number[], write: () => void): void {
+  if (number === undefined) write();
+  else nested(writer, number, () => within(writer, rest, write));
+}
+
+/** A message of a number, a boolean or a string; an empty one for anything else. */
+function simple(writer: WireWriter, value: Json): void {
+  if (typeof value === 'number') writeField(writer, { number: 1, as: 'double' }, value);
+  else if (typeof value === 'boolean') writeField(writer, { number: 2, as: 'bool' }, value);
+  else if (typeof value === 'string') text(writer, 3, value);
 }
 
 function text(writer: WireWriter, number: number, value: string): void {

@@ -1,23 +1,16 @@
 /** The schemas of OpenAPI documents, made from the facts about types. */
 import type { Descriptions } from '../../api/descriptions.ts';
-import { schemaOf } from '../../api/facts.ts';
-import type {
-  FieldSchema,
-  Json,
-  JsonObject,
-  ScalarSchema,
-  ScalarType,
-  Schema,
-  StructSchema,
-} from '../../api/schema.ts';
-import { isJsonObject } from '../../apimachinery/json.ts';
-import type { Descriptor } from '../../registry/descriptor.ts';
+import type { AnySchema, FieldSchema, Json, JsonObject, ScalarType, Schema, StructSchema } from '../../api/schema.ts';
 
 const PREFIXES: Readonly<Record<string, string>> = {
   meta: 'io.k8s.apimachinery.pkg.apis.meta',
   apiextensions: 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions',
   apiregistration: 'io.k8s.kube-aggregator.pkg.apis.apiregistration',
   metrics: 'io.k8s.metrics.pkg.apis.metrics',
+  version: 'io.k8s.apimachinery.pkg.version',
+  resource: 'io.k8s.apimachinery.pkg.api.resource',
+  intstr: 'io.k8s.apimachinery.pkg.util.intstr',
+  runtime: 'io.k8s.apimachinery.pkg.runtime',
 };
 
 const SCALARS: Readonly<Record<ScalarType, JsonObject>> = {
@@ -34,14 +27,23 @@ const SCALARS: Readonly<Record<ScalarType, JsonObject>> = {
   intOrString: { format: 'int-or-string', oneOf: [{ type: 'integer' }, { type: 'string' }] },
 };
 
-/** Scalars with a definition of their own, by whose name `kubectl explain` calls them. */
-const NAMED_SCALARS: Partial<Readonly<Record<ScalarType, string>>> = {
-  time: 'io.k8s.apimachinery.pkg.apis.meta.v1.Time',
-  microTime: 'io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime',
-  duration: 'io.k8s.apimachinery.pkg.apis.meta.v1.Duration',
-  quantity: 'io.k8s.apimachinery.pkg.api.resource.Quantity',
-  intOrString: 'io.k8s.apimachinery.pkg.util.intstr.IntOrString',
+/** Values with a definition of their own, by whose name `kubectl explain` calls them. */
+const NAMED: Partial<Readonly<Record<ScalarType | NonNullable<AnySchema['form']>, string>>> = {
+  time: 'meta.v1.Time',
+  microTime: 'meta.v1.MicroTime',
+  duration: 'meta.v1.Duration',
+  quantity: 'resource.Quantity',
+  intOrString: 'intstr.IntOrString',
+  rawExtension: 'runtime.RawExtension',
+  fieldsV1: 'meta.v1.FieldsV1',
+  json: 'apiextensions.v1.JSON',
+  schemaOrArray: 'apiextensions.v1.JSONSchemaPropsOrArray',
+  schemaOrBool: 'apiextensions.v1.JSONSchemaPropsOrBool',
+  schemaOrStringArray: 'apiextensions.v1.JSONSchemaPropsOrStringArray',
 };
+
+/** Of the others anything may be inside. */
+const OBJECTS: readonly string[] = ['rawExtension', 'fieldsV1'];
 
 /** Swagger 2 has no alternatives: one form stands for both. */
 const SWAGGER_SCALARS: Readonly<Record<ScalarType, JsonObject>> = {
@@ -53,7 +55,9 @@ const SWAGGER_SCALARS: Readonly<Record<ScalarType, JsonObject>> = {
 /** `apps.v1.Deployment` → `io.k8s.api.apps.v1.Deployment`. */
 export function openApiName(typeName: string): string {
   const [group = '', ...rest] = typeName.split('.');
-  return `${PREFIXES[group] ?? `io.k8s.api.${group}`}.${rest.join('.')}`;
+  // The group resource.k8s.io has versions, the package of quantities has none.
+  const prefix = rest.length > 1 && group === 'resource' ? undefined : PREFIXES[group];
+  return `${prefix ?? `io.k8s.api.${group}`}.${rest.join('.')}`;
 }
 
 /** What a scalar that is always written is when nobody sets it. */
@@ -65,6 +69,9 @@ const ZEROS: Partial<Readonly<Record<ScalarType, Json>>> = {
   double: 0,
 };
 
+export const described = (description: string | undefined): JsonObject =>
+  description === undefined ? {} : { description };
+
 /** Collects the schemas a document refers to. Only version 3 tells of defaults, as upstream's do. */
 export class SchemaWriter {
   readonly version: 2 | 3;
@@ -72,7 +79,8 @@ export class SchemaWriter {
   readonly #descriptions: Descriptions;
   readonly #scalars: Readonly<Record<ScalarType, JsonObject>>;
   readonly #done: Record<string, JsonObject> = {};
-  readonly #waiting: { name: string; schema: StructSchema }[] = [];
+  readonly #kinds = new Map<string, readonly object[]>();
+  readonly #waiting: { name: string; make: () => JsonObject }[] = [];
 
   constructor(version: 2 | 3, descriptions: Descriptions) {
     this.version = version;
@@ -82,19 +90,31 @@ export class SchemaWriter {
   }
 
   /** A reference to the schema of a type; `kinds`: under which it is found, where that is not told otherwise. */
-  reference(schema: StructSchema, name = openApiName(schema.name), kinds?: readonly object[]): JsonObject {
+  reference(schema: StructSchema, kinds?: readonly object[]): JsonObject {
+    const name = openApiName(schema.name);
     if (kinds !== undefined && !this.#kinds.has(name)) this.#kinds.set(name, kinds);
+    return this.define(name, () => this.#struct(schema));
+  }
+
+  /** A reference to a schema that is made of something else than facts. */
+  define(name: string, make: () => JsonObject): JsonObject {
     if (this.#done[name] === undefined) {
       this.#done[name] = {};
-      this.#waiting.push({ name, schema });
+      this.#waiting.push({ name, make });
     }
     return { $ref: `${this.#root}${name}` };
   }
 
-  /** A reference to a schema that says nothing but its name. */
-  opaque(name: string): JsonObject {
-    this.#done[name] ??= { type: 'object' };
+  /** A reference to the definition of a value that is no struct. */
+  named(typeName: string, body: JsonObject): JsonObject {
+    const name = openApiName(typeName);
+    this.#done[name] ??= { ...described(this.text(typeName, '')), ...body };
     return { $ref: `${this.#root}${name}` };
+  }
+
+  /** The text of a type (field ``) or field; what kind and apiVersion mean is the same everywhere. */
+  text(typeName: string, field: string): string | undefined {
+    return this.#descriptions[typeName]?.[field] ?? this.#descriptions['meta.v1.TypeMeta']?.[field];
   }
 
   /** Adds kind information to a schema, for clients that find it by group, version and kind. */
@@ -102,81 +122,57 @@ export class SchemaWriter {
     this.#kinds.set(name, kinds);
   }
 
-  readonly #kinds = new Map<string, readonly object[]>();
-  readonly #given = new Map<string, JsonObject>();
-
-  /** Publishes a custom resource's own schema, with what every object has, in place of the one made of `schema`. */
-  custom(name: string, openapi: JsonObject, schema: StructSchema): void {
-    const metadata = schema.fields.get('metadata')?.schema;
-    const texts = this.#descriptions[KIND_TEXTS] ?? {};
-    const text = (field: string): JsonObject => ({
-      ...(texts[field] === undefined ? {} : { description: texts[field] }),
-      type: 'string',
-    });
-    const properties = isJsonObject(openapi['properties']) ? openapi['properties'] : {};
-    this.#given.set(name, {
-      ...openapi,
-      properties: {
-        ...properties,
-        apiVersion: text('apiVersion'),
-        kind: text('kind'),
-        ...(metadata === undefined ? {} : { metadata: { allOf: [this.value(metadata)] } }),
-      },
-    });
-  }
-
   finish(): JsonObject {
     for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
       const kinds = this.#kinds.get(next.name);
-      const body = this.#given.get(next.name) ?? this.#struct(next.schema);
       this.#done[next.name] = {
-        ...body,
+        ...next.make(),
         ...(kinds === undefined ? {} : { 'x-kubernetes-group-version-kind': kinds as never }),
       };
     }
     return Object.fromEntries(Object.entries(this.#done).sort(([a], [b]) => (a < b ? -1 : 1)));
   }
 
+  /** In version 3 nothing may stand beside a reference. */
+  wrapped(body: JsonObject): JsonObject {
+    const { $ref, ...rest } = body;
+    if (this.version === 2 || $ref === undefined || Object.keys(rest).length === 0) return body;
+    return { ...rest, allOf: [{ $ref }] };
+  }
+
   #struct(schema: StructSchema): JsonObject {
-    const texts = this.#descriptions[schema.name] ?? {};
     const properties: JsonObject = {};
     const required: string[] = [];
     for (const field of schema.fields.values()) {
-      properties[field.name] = this.#field(field, texts[field.name] ?? this.#typeText(field.schema));
+      properties[field.name] = this.#field(field, this.text(schema.name, field.name));
       if (field.required) required.push(field.name);
     }
     return {
-      ...(texts[''] === undefined ? {} : { description: texts[''] }),
+      ...described(this.text(schema.name, '')),
       type: 'object',
       ...(required.length > 0 ? { required } : {}),
       ...(schema.fields.size > 0 ? { properties } : {}),
       ...(schema.atomic ? { 'x-kubernetes-map-type': 'atomic' } : {}),
       ...(schema.preserveUnknown ? { 'x-kubernetes-preserve-unknown-fields': true } : {}),
+      ...(schema.union === undefined ? {} : { 'x-kubernetes-unions': [unionOf(schema, schema.union)] }),
     };
-  }
-
-  /** A field without a text of its own is described by what its type says. */
-  #typeText(schema: Schema): string | undefined {
-    return schema.kind === 'struct' ? this.#descriptions[schema.name]?.[''] : undefined;
   }
 
   #field(field: FieldSchema, description: string | undefined): JsonObject {
-    const body = field.zero === 'emit' ? this.#element(field.schema) : this.value(field.schema);
-    const wrapped: JsonObject = '$ref' in body ? { allOf: [body] } : body;
+    const { schema, listType, patchStrategy, patchMergeKey } = field;
+    const body = field.zero === 'emit' ? this.#element(schema) : this.value(schema);
     const hasDefault = field.default !== undefined && this.version === 3;
-    return {
-      ...(description === undefined ? {} : { description }),
-      ...wrapped,
+    const mapKeys = schema.kind === 'list' ? schema.mapKeys : [];
+    return this.wrapped({
+      ...described(description),
+      ...body,
       ...(hasDefault ? { default: field.default } : {}),
-      ...(field.patchStrategy === undefined ? {} : { 'x-kubernetes-patch-strategy': field.patchStrategy.join(',') }),
-      ...(field.patchMergeKey === undefined ? {} : { 'x-kubernetes-patch-merge-key': field.patchMergeKey }),
-    };
-  }
-
-  #namedScalar({ type }: ScalarSchema): JsonObject {
-    const name = NAMED_SCALARS[type] ?? '';
-    this.#done[name] ??= this.#scalars[type];
-    return { $ref: `${this.#root}${name}` };
+      ...(mapKeys.length > 0 ? { 'x-kubernetes-list-map-keys': [...mapKeys] } : {}),
+      ...(listType === undefined ? {} : { 'x-kubernetes-list-type': listType }),
+      ...(schema.kind === 'map' && schema.atomic ? { 'x-kubernetes-map-type': 'atomic' } : {}),
+      ...(patchStrategy === undefined ? {} : { 'x-kubernetes-patch-strategy': patchStrategy.join(',') }),
+      ...(patchMergeKey === undefined ? {} : { 'x-kubernetes-patch-merge-key': patchMergeKey }),
+    });
   }
 
   /** A value that is there even if nobody sets it: an item of a list, an entry of a map, a field without omitempty. */
@@ -187,73 +183,38 @@ export class SchemaWriter {
       const zero = ZEROS[schema.type];
       return zero === undefined ? body : { ...body, default: zero };
     }
-    return schema.kind === 'struct' && '$ref' in body ? { allOf: [body], default: {} } : body;
+    return schema.kind === 'struct' && '$ref' in body ? { ...body, default: {} } : body;
   }
 
   value(schema: Schema): JsonObject {
     switch (schema.kind) {
-      case 'any':
-        return { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
-      case 'scalar':
-        if (schema.type in NAMED_SCALARS) return this.#namedScalar(schema);
+      case 'any': {
+        const typeName = schema.form === undefined ? undefined : NAMED[schema.form];
+        if (typeName === undefined) return { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
+        return this.named(typeName, OBJECTS.includes(schema.form ?? '') ? { type: 'object' } : {});
+      }
+      case 'scalar': {
+        const typeName = NAMED[schema.type];
+        if (typeName !== undefined) return this.named(typeName, this.#scalars[schema.type]);
         return { ...this.#scalars[schema.type], ...(schema.enum === undefined ? {} : { enum: [...schema.enum] }) };
+      }
       case 'map':
-        return {
-          type: 'object',
-          additionalProperties: this.#element(schema.values),
-          ...(schema.atomic ? { 'x-kubernetes-map-type': 'atomic' } : {}),
-        };
+        return { type: 'object', additionalProperties: this.wrapped(this.#element(schema.values)) };
       case 'list':
-        return {
-          type: 'array',
-          items: this.#element(schema.items),
-          'x-kubernetes-list-type': schema.listType,
-          ...(schema.mapKeys.length > 0 ? { 'x-kubernetes-list-map-keys': [...schema.mapKeys] } : {}),
-        };
+        return { type: 'array', items: this.wrapped(this.#element(schema.items)) };
       case 'struct':
         return schema.name === '' ? this.#struct(schema) : this.reference(schema);
     }
   }
 }
 
-/** Of any kind: what kind and apiVersion mean is the same everywhere. */
-const KIND_TEXTS = 'core.v1.Pod';
-
-/** A custom resource's schema is named by its reversed group: `com.example.v1.Widget`. */
-export function schemaName(descriptor: Descriptor): string {
-  if (descriptor.schema.name !== '') return openApiName(descriptor.schema.name);
-  const { group, version, kind } = descriptor.type;
-  return `${group.split('.').reverse().join('.')}.${version}.${kind}`;
-}
-
-export const listName = (descriptor: Descriptor): string => `${schemaName(descriptor)}List`;
-
-export function listSchema(descriptor: Descriptor): StructSchema {
-  if (!descriptor.custom) {
-    const { name } = descriptor.schema;
-    try {
-      return schemaOf(`${name}List`);
-    } catch {
-      // Reviews and bindings have no list type of their own.
-      return descriptor.schema;
-    }
-  }
-  const string: Schema = { kind: 'scalar', type: 'string' };
-  const field = (name: string, schema: Schema, required = false): [string, FieldSchema] => [
-    name,
-    { name, schema, required, number: 0, zero: 'drop' },
-  ];
+/** The fields of a union by the values of the discriminator, which are the names of upstream's Go fields. */
+function unionOf(schema: StructSchema, discriminator: string): JsonObject {
+  const members = [...schema.fields.keys()].filter((name) => name !== discriminator).sort();
   return {
-    kind: 'struct',
-    name: '',
-    atomic: false,
-    preserveUnknown: false,
-    inlined: [],
-    fields: new Map([
-      field('apiVersion', string),
-      field('kind', string),
-      field('metadata', schemaOf('meta.v1.ListMeta')),
-      field('items', { kind: 'list', items: descriptor.schema, listType: 'atomic', mapKeys: [], wrapped: false }, true),
-    ]),
+    ...(discriminator === '' ? {} : { discriminator }),
+    'fields-to-discriminateBy': Object.fromEntries(
+      members.map((name) => [name, name.charAt(0).toUpperCase() + name.slice(1)]),
+    ),
   };
 }

@@ -1,140 +1,216 @@
 import { createHash } from 'node:crypto';
 import type { Descriptions } from '../../api/descriptions.ts';
 import type { JsonObject } from '../../api/schema.ts';
+import type { Clock } from '../../base/clock.ts';
 import type { Descriptor } from '../../registry/descriptor.ts';
 import type { ResourceRegistry } from '../resource-registry.ts';
 import { type Exchange, sendBytes } from './exchange.ts';
 import { parseAccept } from './negotiate.ts';
-import { FIXED_DOCUMENTS, fixedPaths } from './openapi-fixed.ts';
+import { FIXED_DOCUMENTS, fixedDocument, fixedPath } from './openapi-fixed.ts';
+import { encodeOpenApi, encodeSwagger } from './openapi-messages.ts';
+import { shareParameters } from './openapi-parameters.ts';
 import { pathsOf } from './openapi-paths.ts';
-import { encodeSwagger } from './openapi-protobuf.ts';
 import { SchemaWriter } from './openapi-schemas.ts';
 
-const SWAGGER_PROTOBUF = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
-/** The type's older name, which kubectl asks for; `@` is not allowed in a media type. */
-const SWAGGER_PROTOBUF_OLD = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
+const JSON_TYPE = 'application/json';
+const PROTOBUF = { v2: 'com.github.proto-openapi.spec.v2', v3: 'com.github.proto-openapi.spec.v3' } as const;
+/** A document that several clients ask for one after the other is made once. */
+const KEPT_MS = 10_000;
+const YEAR_MS = 365 * 24 * 3_600_000;
 
-interface CachedDocument {
-  /** What it was made of: it holds as long as these are the same. */
-  readonly from: readonly Descriptor[];
-  readonly body: Buffer;
+const BEARER = {
+  type: 'apiKey',
+  description: 'Bearer Token authentication',
+  name: 'authorization',
+  in: 'header',
+};
+
+interface GroupVersion {
+  readonly descriptors: readonly Descriptor[];
+  /** Of what the document is made of: telling whether it has changed costs no document. */
   readonly hash: string;
 }
 
-/** Serves `/openapi/v2` and `/openapi/v3`, derived from descriptors and facts when first asked for. */
+/** Serves `/openapi/v2` and `/openapi/v3`, derived from descriptors and facts whenever they are asked for. */
 export class OpenApi {
   readonly #registry: ResourceRegistry;
   readonly #descriptions: () => Descriptions;
-  readonly #version: string;
-  readonly #documents = new Map<string, CachedDocument>();
-  #groups = new Map<string, Descriptor[]>();
+  readonly #version: { readonly gitVersion: string };
+  readonly #clock: Clock;
+  readonly #kept = new Map<string, Buffer>();
+  #groups = new Map<string, GroupVersion>();
   #generation = -1;
 
-  /** `descriptions` is called once per document: the texts need not stay in memory. */
-  constructor(registry: ResourceRegistry, descriptions: () => Descriptions, version: string) {
+  /** `descriptions` is called once per document: the texts need not stay in memory. `version`: what tells this program from others. */
+  constructor(
+    registry: ResourceRegistry,
+    descriptions: () => Descriptions,
+    version: { readonly gitVersion: string },
+    clock: Clock,
+  ) {
     this.#registry = registry;
     this.#descriptions = descriptions;
     this.#version = version;
+    this.#clock = clock;
   }
 
   /** Answers the index (empty path) or one group version's document; false when there is none. */
   sendV3(exchange: Exchange, path: string): boolean {
     if (path === '') {
       const paths: JsonObject = {};
-      for (const [name, descriptors] of this.#groupVersions()) {
-        const { hash } = this.#document(name, descriptors);
-        paths[name] = { serverRelativeURL: `/openapi/v3/${name}?hash=${hash}` };
-      }
+      for (const [name, { hash }] of this.#groupVersions()) paths[name] = { serverRelativeURL: hashedUrl(name, hash) };
       // Upstream does not say that it is JSON.
       sendBytes(exchange, Buffer.from(JSON.stringify({ paths })), { mediaType: 'text/plain; charset=utf-8' });
       return true;
     }
-    const descriptors = this.#groupVersions().get(path);
-    if (descriptors === undefined) return false;
-    sendTagged(exchange, this.#document(path, descriptors), 'application/json');
+    const found = this.#groupVersions().get(path);
+    if (found === undefined) return false;
+    const asked = exchange.query.get('hash') ?? '';
+    if (asked !== '' && asked !== found.hash) {
+      const location = hashedUrl(path, found.hash);
+      exchange.response.writeHead(301, { location, vary: 'Accept' }).end();
+      return true;
+    }
+    // What has this hash is always the same.
+    const expires = new Date(this.#clock.now() + YEAR_MS).toUTCString();
+    const headers = asked === '' ? {} : { 'cache-control': 'public, immutable', expires };
+    this.#send(exchange, 'v3', found.hash, headers, (form) => {
+      const document = this.#document(path, found.descriptors);
+      return form === 'json' ? toBytes(document) : encodeOpenApi(document);
+    });
     return true;
   }
 
   /** The whole API as one Swagger 2 document, for clients older than v3. */
   sendV2(exchange: Exchange): void {
-    const accepted = parseAccept(exchange.request.headers.accept ?? '').map((range) => range.type);
-    const isProtobuf = accepted[0] === SWAGGER_PROTOBUF || accepted[0] === SWAGGER_PROTOBUF_OLD;
-    const all = [...this.#registry.all()];
-    const document = isProtobuf
-      ? this.#cached('v2 protobuf', all, () => encodeSwagger(this.#swagger()))
-      : this.#cached('v2', all, () => toBytes(this.#swagger()));
-    const mediaType = isProtobuf ? SWAGGER_PROTOBUF : 'application/json';
-    sendTagged(exchange, document, mediaType);
+    const all = [...this.#groupVersions().values()].map(({ hash }) => hash);
+    this.#send(exchange, 'v2', hashOf(all), {}, (form) =>
+      form === 'json' ? toBytes(this.#swagger()) : encodeSwagger(this.#swagger()),
+    );
   }
 
-  #groupVersions(): Map<string, Descriptor[]> {
-    if (this.#generation === this.#registry.generation) return this.#groups;
-    this.#groups = this.#grouped();
-    this.#generation = this.#registry.generation;
-    for (const name of this.#documents.keys()) {
-      if (name.startsWith('v3/') && !this.#groups.has(name.slice('v3/'.length))) this.#documents.delete(name);
+  /** Sends a document in the form asked for, unless the client has it already: kubectl keeps what it fetched on disk. */
+  #send(
+    exchange: Exchange,
+    version: 'v2' | 'v3',
+    hash: string,
+    more: Readonly<Record<string, string>>,
+    make: (form: 'json' | 'protobuf') => Buffer,
+  ): void {
+    const { accept, 'if-none-match': known } = exchange.request.headers;
+    const form = formOf(accept, PROTOBUF[version]);
+    const etag = `"${hash}"`;
+    const headers = { vary: 'Accept', etag, ...more };
+    if (form === undefined) {
+      exchange.response.writeHead(406, { vary: 'Accept' }).end();
+      return;
+    }
+    const mediaType = form === 'json' ? JSON_TYPE : `application/${PROTOBUF[version]}.v1.0+protobuf`;
+    if (known === etag) {
+      exchange.response.writeHead(304, headers).end();
+      return;
+    }
+    const key = `${form} ${hash}`;
+    const body = this.#kept.get(key) ?? make(form);
+    if (!this.#kept.has(key)) {
+      this.#kept.set(key, body);
+      this.#clock.setTimeout(() => this.#kept.delete(key), KEPT_MS);
+    }
+    sendBytes(exchange, body, { mediaType, headers });
+  }
+
+  #groupVersions(): ReadonlyMap<string, GroupVersion> {
+    if (this.#generation !== this.#registry.generation) {
+      this.#groups = this.#grouped();
+      this.#generation = this.#registry.generation;
     }
     return this.#groups;
   }
 
-  #grouped(): Map<string, Descriptor[]> {
-    const groups = new Map<string, Descriptor[]>();
-    for (const name of FIXED_DOCUMENTS) groups.set(name, NO_DESCRIPTORS);
+  #grouped(): Map<string, GroupVersion> {
+    const groups = new Map<string, Descriptor[]>(FIXED_DOCUMENTS.map((name) => [name, []]));
     for (const descriptor of this.#registry.all()) {
       const { group, version } = descriptor.type;
-      if (group !== '') groups.set(`apis/${group}`, NO_DESCRIPTORS);
+      if (group !== '' && !descriptor.custom) groups.set(`apis/${group}`, []);
       const name = group === '' ? `api/${version}` : `apis/${group}/${version}`;
-      groups.set(name, [...(groups.get(name) ?? []), descriptor]);
+      const members = groups.get(name) ?? [];
+      groups.set(name, members);
+      members.push(descriptor);
     }
-    return groups;
+    const named = [...groups].map(([name, descriptors]): [string, GroupVersion] => {
+      const known = this.#groups.get(name);
+      if (known !== undefined && sameItems(known.descriptors, descriptors)) return [name, known];
+      const custom = descriptors.filter((descriptor) => descriptor.custom).map(whatIsPublished);
+      return [name, { descriptors, hash: hashOf([name, this.#version, custom]) }];
+    });
+    return new Map(named);
   }
 
-  #document(name: string, descriptors: readonly Descriptor[]): CachedDocument {
-    return this.#cached(`v3/${name}`, descriptors, () => {
-      const writer = new SchemaWriter(3, this.#descriptions());
-      const paths = descriptors.length === 0 ? fixedPaths(name, writer) : pathsOf(descriptors, writer);
-      return toBytes({
-        openapi: '3.0.0',
-        info: { title: 'Kubernetes', version: this.#version },
-        paths,
-        components: { schemas: writer.finish() },
-      });
-    });
+  #document(name: string, descriptors: readonly Descriptor[]): JsonObject {
+    const writer = new SchemaWriter(3, this.#descriptions());
+    const paths = descriptors.length === 0 ? fixedPath(fixedDocument(name), writer) : pathsOf(descriptors, writer);
+    const schemas = writer.finish();
+    const isCustom = descriptors.some(({ custom }) => custom);
+    const isOpen = name.startsWith('.well-known') || name.startsWith('openid');
+    return {
+      openapi: '3.0.0',
+      info: isCustom
+        ? { title: 'Kubernetes CRD Swagger', version: 'v0.1.0' }
+        : { title: 'Kubernetes', version: this.#version.gitVersion },
+      paths,
+      components: {
+        ...(Object.keys(schemas).length > 0 ? { schemas } : {}),
+        ...(isCustom || isOpen ? {} : { securitySchemes: { BearerToken: BEARER } }),
+      },
+    };
   }
 
   #swagger(): JsonObject {
     const writer = new SchemaWriter(2, this.#descriptions());
-    const paths = pathsOf([...this.#registry.all()], writer);
+    const paths: JsonObject = {};
+    for (const [name, { descriptors }] of this.#groupVersions()) {
+      if (descriptors.length === 0) Object.assign(paths, fixedPath(fixedDocument(name), writer));
+    }
+    Object.assign(paths, pathsOf([...this.#registry.all()], writer));
+    const parameters = shareParameters(paths);
     return {
       swagger: '2.0',
-      info: { title: 'Kubernetes', version: this.#version },
-      paths,
+      info: { title: 'Kubernetes', version: this.#version.gitVersion },
+      paths: Object.fromEntries(Object.entries(paths).sort(([a], [b]) => (a < b ? -1 : 1))),
       definitions: writer.finish(),
+      parameters,
+      securityDefinitions: { BearerToken: BEARER },
+      security: [{ BearerToken: [] }],
     };
-  }
-
-  #cached(key: string, from: readonly Descriptor[], make: () => Buffer): CachedDocument {
-    let document = this.#documents.get(key);
-    if (document === undefined || !sameItems(document.from, from)) {
-      const body = make();
-      document = { from, body, hash: createHash('sha512').update(body).digest('hex').toUpperCase() };
-      this.#documents.set(key, document);
-    }
-    return document;
   }
 }
 
-const NO_DESCRIPTORS: Descriptor[] = [];
+/** What the document of a custom resource depends on. */
+const whatIsPublished = ({ type, listKind, openapi, verbs, subresources }: Descriptor): object => ({
+  type,
+  listKind,
+  openapi,
+  verbs,
+  subresources: Object.keys(subresources),
+});
 
 const sameItems = (a: readonly Descriptor[], b: readonly Descriptor[]): boolean =>
   a.length === b.length && a.every((item, index) => item === b[index]);
 
-/** Sends a document, unless the client has it already: kubectl keeps what it fetched on disk. */
-function sendTagged(exchange: Exchange, document: CachedDocument, mediaType: string): void {
-  const etag = `"${document.hash}"`;
-  const isKnown = exchange.request.headers['if-none-match'] === etag;
-  const [code, body] = isKnown ? [304, Buffer.alloc(0)] : [200, document.body];
-  sendBytes(exchange, body, { code, mediaType, headers: { etag, vary: 'Accept' } });
+const hashOf = (content: unknown): string =>
+  createHash('sha512').update(JSON.stringify(content)).digest('hex').toUpperCase();
+
+const hashedUrl = (name: string, hash: string): string => `/openapi/v3/${name}?hash=${hash}`;
+
+/** The form asked for first of those there are; the protobuf type has an older name, with an `@` no media type may have. */
+function formOf(accept: string | undefined, protobuf: string): 'json' | 'protobuf' | undefined {
+  for (const { type } of parseAccept(accept || '*/*')) {
+    if (type === JSON_TYPE || type === '*/*' || type === 'application/*') return 'json';
+    if (type === `application/${protobuf}.v1.0+protobuf` || type === `application/${protobuf}@v1.0+protobuf`) {
+      return 'protobuf';
+    }
+  }
+  return undefined;
 }
 
 function toBytes(document: JsonObject): Buffer {

@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import type { JsonObject } from '../../pkg/api/schema.ts';
+import { type Answer, ApiServerProcess } from './api-server.ts';
+import { until } from './controllers/cluster.ts';
+
+let server: ApiServerProcess;
+before(async () => {
+  server = await ApiServerProcess.start();
+});
+after(() => server?.stop());
+
+const get = (path: string, headers: Record<string, string> = {}): Promise<Answer> =>
+  server.send({ method: 'GET', path, headers });
+
+/** The value at a path of keys. */
+function at(document: unknown, ...keys: readonly (string | number)[]): unknown {
+  return keys.reduce((value, key) => (value as Record<string, unknown> | undefined)?.[key], document);
+}
+
+const json = ({ text }: Answer): JsonObject => JSON.parse(text) as JsonObject;
+
+const GVK = 'x-kubernetes-group-version-kind';
+const META = 'io.k8s.apimachinery.pkg.apis.meta.v1';
+
+describe('OpenAPI 3', () => {
+  test('documents have the addresses of their contents', async () => {
+    const index = json(await get('/openapi/v3'));
+    const address = String(at(index, 'paths', 'apis/apps/v1', 'serverRelativeURL'));
+    const [path = '', hash = ''] = address.split('?hash=');
+    assert.equal(path, '/openapi/v3/apis/apps/v1');
+    const found = await get(address);
+    assert.equal(found.status, 200);
+    assert.equal(found.headers['etag'], `"${hash}"`);
+    assert.equal(found.headers['cache-control'], 'public, immutable');
+    assert.ok(Date.parse(String(found.headers['expires'])) > Date.now());
+    const plain = await get(path);
+    assert.deepEqual([plain.status, plain.headers['expires']], [200, undefined]);
+    assert.equal((await get(path, { 'if-none-match': `"${hash}"` })).status, 304);
+    const moved = await get(`${path}?hash=OLD`);
+    assert.deepEqual([moved.status, moved.headers['location']], [301, address]);
+    assert.equal((await get('/openapi/v3/apis/none/v1')).status, 404);
+  });
+
+  test('forms', async () => {
+    const type = 'application/com.github.proto-openapi.spec.v3.v1.0+protobuf';
+    for (const [accept, status, answer] of [
+      ['application/json', 200, 'application/json'],
+      ['*/*', 200, 'application/json'],
+      [type, 200, type],
+      ['application/com.github.proto-openapi.spec.v3@v1.0+protobuf', 200, type],
+      ['text/html', 406, undefined],
+      ['text/html, application/json;q=0.5', 200, 'application/json'],
+    ] as const) {
+      const { status: code, headers } = await get('/openapi/v3/apis/policy/v1', { accept });
+      assert.deepEqual([code, headers['content-type']], [status, answer], accept);
+    }
+  });
+
+  test('schemas and operations are upstream’s', async () => {
+    const document = json(await get('/openapi/v3/apis/policy/v1'));
+    const schema = (name: string, ...keys: string[]): unknown => at(document, 'components', 'schemas', name, ...keys);
+    const spec = (...keys: string[]): unknown =>
+      schema('io.k8s.api.policy.v1.PodDisruptionBudgetSpec', 'properties', ...keys);
+    assert.deepEqual(spec('maxUnavailable', 'allOf'), [
+      { $ref: '#/components/schemas/io.k8s.apimachinery.pkg.util.intstr.IntOrString' },
+    ]);
+    assert.match(String(spec('selector', 'description')), /^Label query over pods/);
+    assert.equal(spec('selector', 'x-kubernetes-patch-strategy'), 'replace');
+    assert.deepEqual(spec('unhealthyPodEvictionPolicy', 'enum'), ['AlwaysAllow', 'IfHealthyBudget']);
+    assert.match(String(spec('unhealthyPodEvictionPolicy', 'description')), /\n\nPossible enum values:\n - `"Always/);
+    const status = (...keys: string[]): unknown =>
+      schema('io.k8s.api.policy.v1.PodDisruptionBudgetStatus', 'properties', ...keys);
+    assert.deepEqual(status('disruptedPods', 'additionalProperties'), { $ref: `#/components/schemas/${META}.Time` });
+    assert.deepEqual(status('conditions', 'x-kubernetes-list-map-keys'), ['type']);
+    assert.equal(status('expectedPods', 'default'), 0);
+    const list = schema('io.k8s.api.policy.v1.PodDisruptionBudgetList', 'properties', 'items');
+    assert.deepEqual(Object.keys(list as object).sort(), ['description', 'items', 'type'], 'no list type is declared');
+    assert.deepEqual(schema(`${META}.DeleteOptions`, GVK), [
+      { group: '', version: 'v1', kind: 'DeleteOptions' },
+      { group: 'policy', version: 'v1', kind: 'DeleteOptions' },
+    ]);
+    assert.match(String(schema(`${META}.Time`, 'description')), /^Time is a wrapper/);
+    assert.deepEqual(at(document, 'components', 'securitySchemes', 'BearerToken', 'name'), 'authorization');
+
+    const path = '/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets/{name}/status';
+    const item = (...keys: (string | number)[]): unknown => at(document, 'paths', path, ...keys);
+    assert.equal(item('patch', 'description'), 'partially update status of the specified PodDisruptionBudget');
+    const names = (parameters: unknown): string[] => (parameters as { name: string }[]).map(({ name }) => name);
+    assert.deepEqual(names(item('parameters')), ['name', 'namespace', 'pretty']);
+    assert.deepEqual(names(item('patch', 'parameters')), ['dryRun', 'fieldManager', 'fieldValidation', 'force']);
+    assert.equal(item('parameters', 0, 'description'), 'name of the PodDisruptionBudget');
+    const exec = json(await get('/openapi/v3/api/v1'));
+    const union = at(exec, 'components', 'schemas', 'io.k8s.api.core.v1.SeccompProfile', 'x-kubernetes-unions');
+    const fields = { localhostProfile: 'LocalhostProfile' };
+    assert.deepEqual(union, [{ discriminator: 'type', 'fields-to-discriminateBy': fields }]);
+    const connect = at(exec, 'paths', '/api/v1/namespaces/{namespace}/pods/{name}/exec');
+    assert.deepEqual(Object.keys(connect as object).sort(), ['get', 'parameters', 'post']);
+    const all = ['command', 'container', 'name', 'namespace', 'stderr', 'stdin', 'stdout', 'tty'];
+    assert.deepEqual(names(at(connect, 'parameters')), all);
+  });
+});
+
+test('OpenAPI 2 shares parameters under upstream’s names and tells of everything but defaults', async () => {
+  const answer = await get('/openapi/v2', { 'accept-encoding': 'identity' });
+  const document = json(answer);
+  const parameters = Object.keys(document['parameters'] as object);
+  for (const known of ['allowWatchBookmarks-HC2hJt-J', 'fieldManager-7c6nTn1T', 'limit-1NfNmdNH', 'force-tOGGb0Yi']) {
+    assert.ok(parameters.includes(known), known);
+  }
+  assert.deepEqual(document['security'], [{ BearerToken: [] }]);
+  const spec = at(document, 'definitions', 'io.k8s.api.apps.v1.Deployment', 'properties', 'spec') as JsonObject;
+  assert.deepEqual(Object.keys(spec), ['description', '$ref']);
+  const kinds = at(document, 'definitions', `${META}.DeleteOptions`, GVK) as object[];
+  assert.ok(kinds.length > 45, `DeleteOptions is of ${kinds.length} group versions`);
+  const etag = String(answer.headers['etag']);
+  const type = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
+  const older = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
+  const binary = await get('/openapi/v2', { accept: older });
+  assert.deepEqual([binary.status, binary.headers['content-type'], binary.headers['etag']], [200, type, etag]);
+  assert.equal((await get('/openapi/v2', { 'if-none-match': etag })).status, 304);
+  assert.equal((await get('/openapi/v2', { accept: 'text/html' })).status, 406);
+});
+
+test('custom resources are told of in both, each in its own way', async () => {
+  const properties = {
+    spec: {
+      type: 'object',
+      properties: {
+        size: { type: 'integer', default: 3, nullable: true },
+        port: { 'x-kubernetes-int-or-string': true, anyOf: [{ type: 'integer' }, { type: 'string' }] },
+        list: { type: 'array', items: { type: 'string', minLength: 1 }, description: 'A list.' },
+        free: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true, properties: { a: { type: 'string' } } },
+      },
+      required: ['size', 'list'],
+    },
+  };
+  const crd = {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: 'boxes.open.example.com' },
+    spec: {
+      group: 'open.example.com',
+      scope: 'Namespaced',
+      names: { plural: 'boxes', kind: 'Box' },
+      versions: [
+        { name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object', properties } } },
+      ],
+    },
+  };
+  const before = json(await get('/openapi/v3'));
+  const headers = { 'content-type': 'application/json' };
+  const path = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+  assert.equal((await server.send({ method: 'POST', path, headers, body: JSON.stringify(crd) })).status, 201);
+  const index = await until('the group is in the index', async () => {
+    const found = json(await get('/openapi/v3'));
+    return at(found, 'paths', 'apis/open.example.com/v1') === undefined ? undefined : found;
+  });
+  assert.equal(at(index, 'paths', 'apis/open.example.com'), undefined, 'definitions bring no document of the group');
+  assert.deepEqual(at(index, 'paths', 'apis/apps/v1'), at(before, 'paths', 'apis/apps/v1'), 'others stay as they are');
+  const v3 = json(await get('/openapi/v3/apis/open.example.com/v1'));
+  const name = 'com.example.open.v1.Box';
+  const ofSpec = (document: JsonObject, ...root: string[]): unknown =>
+    at(document, ...root, name, 'properties', 'spec', 'properties');
+  const inV3 = ofSpec(v3, 'components', 'schemas');
+  assert.deepEqual(at(inV3, 'size'), { type: 'integer', default: 3, nullable: true });
+  const items = at(v3, 'components', 'schemas', `${name}List`, 'properties', 'items', 'items');
+  assert.deepEqual(items, { $ref: `#/components/schemas/${name}` });
+  const v2 = json(await get('/openapi/v2'));
+  assert.deepEqual(ofSpec(v2, 'definitions'), {
+    size: {},
+    port: { 'x-kubernetes-int-or-string': true },
+    list: { type: 'array', items: { type: 'string', minLength: 1 }, description: 'A list.' },
+    free: { 'x-kubernetes-preserve-unknown-fields': true },
+  });
+  assert.deepEqual(at(v2, 'definitions', name, 'properties', 'spec', 'required'), ['list']);
+  const binary = 'application/com.github.proto-openapi.spec.v3.v1.0+protobuf';
+  assert.equal((await get('/openapi/v3/apis/open.example.com/v1', { accept: binary })).status, 200);
+});
