@@ -42,13 +42,21 @@ export class PortAllocation {
   takeAny(): number | undefined {
     if (this.#dryRun) return this.#guess++;
     const { first, last } = this.#range.nodePorts;
+    // The lower part of the range is left for ports chosen by hand (KEP-3668).
+    const size = last - first + 1;
+    const low = size <= 16 ? 0 : Math.min(Math.max(16, Math.floor(size / 32)), 128);
+    const port = this.#pick(first + low, last) ?? this.#pick(first, first + low - 1);
+    if (port !== undefined) this.#note(port);
+    return port;
+  }
+
+  /** A free one between two, beginning at a random one. */
+  #pick(first: number, last: number): number | undefined {
     const count = last - first + 1;
     const start = Math.floor(this.#range.random() * count);
     for (let step = 0; step < count; step++) {
       const port = first + ((start + step) % count);
-      if (this.#taken.has(port)) continue;
-      this.#note(port);
-      return port;
+      if (!this.#taken.has(port)) return port;
     }
     return undefined;
   }
