@@ -3,10 +3,12 @@ import { ApiServerProcess } from './api-server.ts';
 import { Api } from './conformance/api.ts';
 import type { Cases } from './conformance/cases.ts';
 import { machinery } from './conformance/machinery.ts';
+import { networkAuth } from './conformance/network-auth.ts';
 import { nodes } from './conformance/nodes.ts';
+import { storage } from './conformance/storage.ts';
 import { workloads } from './conformance/workloads.ts';
 
-const AREAS: Readonly<Record<string, Cases>> = { machinery, nodes, workloads };
+const AREAS: Readonly<Record<string, Cases>> = { machinery, networkAuth, nodes, storage, workloads };
 
 /** What upstream's conformance tests ask of the control plane alone, without a node that runs anything. */
 describe('conformance of the control plane', () => {

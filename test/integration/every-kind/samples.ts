@@ -48,8 +48,8 @@ const webhooks: JsonObject[] = [
   },
 ];
 const VALUE_CHANGE: JsonObject = { data: { b: 'two' } };
-/** The self-signed PEM request that certificates are asked for with. */
-const REQUEST = Buffer.from(`-----BEGIN CERTIFICATE REQUEST-----
+/** What certificates are asked for with. */
+export const SIGNING_REQUEST = Buffer.from(`-----BEGIN CERTIFICATE REQUEST-----
 MIGQMEQCAQAwETEPMA0GA1UEAwwGc2FtcGxlMCowBQYDK2VwAyEACRkLJR+Yo3Te
 4Q7zvGxBSTlgJi0FrX72jQ2UAf6Ve1GgADAFBgMrZXADQQB4ZVhk6xbB2SPDFjTH
 MnA99ZQzkI306sWzTQcuIHStZubswO/J7BFpckqEVRwZskBsynNhxivpgA+di2hn
@@ -164,7 +164,7 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
     },
   ),
   CertificateSigningRequest: spec(
-    { request: REQUEST, signerName: 'example.com/none', usages: ['client auth'] },
+    { request: SIGNING_REQUEST, signerName: 'example.com/none', usages: ['client auth'] },
     {
       change: { spec: { expirationSeconds: 700 } },
       status: { conditions: [{ ...CONDITION, type: 'Failed' }] },

@@ -81,7 +81,8 @@ const FIXED = [
 export function* validateEventUpdate(event: Event, old: Event): Findings {
   if (event.series !== undefined && !semanticEqual(event.series, old.series)) yield* validateSeries(event.series);
   for (const field of FIXED) {
-    if (semanticEqual(event[field], old[field])) continue;
+    // What is not said is empty; the two groups write that differently.
+    if (semanticEqual(event[field] || undefined, old[field] || undefined)) continue;
     const name = field === 'reportingComponent' ? 'reportingController' : field;
     yield fieldError.invalid(name, event[field] as never, 'field is immutable');
   }
