@@ -36,6 +36,7 @@ import { createHorizontalPodAutoscalerController } from './podautoscaler/horizon
 import { createReplicaSetController, createReplicationController } from './replicaset/replicaset.ts';
 import { createResourceQuotaController } from './resourcequota/resourcequota.ts';
 import { createRootCAPublisher } from './root-ca.ts';
+import { createServiceAddressController } from './service-addresses.ts';
 import { createServiceAccountController } from './serviceaccount.ts';
 import { createServiceLBController, type ServiceLBOptions } from './servicelb/servicelb.ts';
 import { createStatefulSetController } from './statefulset/statefulset.ts';
@@ -111,6 +112,7 @@ export function createControllerManager(options: ControllerManagerOptions): Comp
       as('endpoint-slice-mirroring-controller', 'endpointslicemirroring-controller'),
     ),
     createEndpointsController(as('endpoint-controller')),
+    createServiceAddressController(as('service-cidrs-controller')),
     createGarbageCollector(as('garbage-collector-controller', 'generic-garbage-collector'), options.metadata),
     createPodGarbageCollector(as('pod-garbage-collector')),
     createPersistentVolumeBinder(as('persistentvolume-controller', 'persistent-volume-binder')),

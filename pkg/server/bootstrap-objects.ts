@@ -5,11 +5,13 @@ import {
   endpoints,
   namespaces,
   priorityClasses,
+  serviceCIDRs,
   services,
 } from '../api/resources.ts';
 import type { Input, KubeObject, ResourceType } from '../api/types.ts';
 import { semanticEqual } from '../apimachinery/deep-equal.ts';
 import { isStatusReason } from '../apimachinery/status-error.ts';
+import { formatTime } from '../apimachinery/time.ts';
 import type { Client } from '../client/client.ts';
 
 /** The namespaces every cluster has. */
@@ -128,6 +130,19 @@ export async function ensureKubernetesService(client: Client, { clusterIP, port 
       ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: port }],
     },
   });
+}
+
+const CIDR_FINALIZER = 'networking.k8s.io/service-cidr-finalizer';
+
+/** Makes the ServiceCIDR of the cluster, which is upstream's default one and always ready. */
+export async function ensureServiceCIDR(client: Client, cidr: string, now: number): Promise<void> {
+  const { name } = KUBERNETES;
+  await ensure(client, serviceCIDRs, { metadata: { name, finalizers: [CIDR_FINALIZER] }, spec: { cidrs: [cidr] } });
+  const current = await client.get(serviceCIDRs, name);
+  if (current.status.conditions?.some(({ type }) => type === 'Ready')) return;
+  const message = 'Kubernetes default Service CIDR is ready';
+  const ready = { type: 'Ready', status: 'True', reason: '', message, lastTransitionTime: formatTime(now) };
+  await client.update(serviceCIDRs, { ...current, status: { conditions: [ready] } }, { subresource: 'status' });
 }
 
 /** Makes the endpoints of `default/kubernetes` the API servers at `addresses` (at least one, sorted). */

@@ -38,7 +38,7 @@ import { Store } from '../apiserver/storage/store.ts';
 import { virtualResources, withTokenSubresource } from '../apiserver/virtual-resources.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Component } from '../base/component.ts';
-import { addressAt, type CIDR, formatAddress } from '../base/ip.ts';
+import { addressAt, type CIDR, formatAddress, formatCIDR } from '../base/ip.ts';
 import type { Logger } from '../base/log.ts';
 import type { Paths } from '../base/paths.ts';
 import { versionInfo } from '../base/version.ts';
@@ -60,6 +60,7 @@ import {
   ensureMetricsReader,
   ensureNamespaces,
   ensurePriorityClasses,
+  ensureServiceCIDR,
   type TrustedAuthorities,
 } from './bootstrap-objects.ts';
 import { checkAgreement } from './cluster/agreement.ts';
@@ -224,6 +225,7 @@ export class ControlPlane implements Component {
         clusterIP: formatAddress(addressAt(this.#options.serviceCIDR, 1n)),
         port: this.#options.port || DEFAULT_PORT,
       }),
+      ensureServiceCIDR(own, formatCIDR(this.#options.serviceCIDR), clock.now()),
     ]);
     if (this.#options.shared === undefined) {
       const expiry = this.eventExpiry();

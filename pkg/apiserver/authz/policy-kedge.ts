@@ -28,6 +28,11 @@ export const KEDGE_CLUSTER_ROLES: readonly RoleFacts[] = [
     name: 'system:kedge:serving-approver',
     rules: [rule('approve', 'certificates.k8s.io', 'signers', 'kubernetes.io/kubelet-serving')],
   },
+  {
+    // Upstream's API server records the addresses itself, with all rights.
+    name: 'system:kedge:service-addresses',
+    rules: [rule('create delete', 'networking.k8s.io', 'ipaddresses'), rule('list watch', 'core', 'services')],
+  },
 ];
 
 /** Groups of machines: those with a token, those that were given a name, and those that are nodes. */
@@ -58,6 +63,11 @@ export const KEDGE_CLUSTER_BINDINGS: readonly KedgeBinding[] = [
     name: 'system:kedge:serving-approver',
     role: 'system:kedge:serving-approver',
     accounts: ['certificate-controller'],
+  },
+  {
+    name: 'system:kedge:service-addresses',
+    role: 'system:kedge:service-addresses',
+    accounts: ['service-cidrs-controller'],
   },
 ];
 

@@ -123,10 +123,7 @@ export const storage: Cases = {
       [`${STORAGE}/storageclasses`, { provisioner: 'e2e-fake-provisioner' }],
       [`${STORAGE}/csidrivers`, { spec: { attachRequired: true, volumeLifecycleModes: ['Ephemeral'] } }],
       [`${STORAGE}/csinodes`, { spec: { drivers: [{ name: 'd.example.com', nodeID: 'n', topologyKeys: ['k'] }] } }],
-      [
-        `${STORAGE}/namespaces/${ns}/csistoragecapacities`,
-        { storageClassName: 'x', capacity: '1Gi' },
-      ],
+      [`${STORAGE}/namespaces/${ns}/csistoragecapacities`, { storageClassName: 'x', capacity: '1Gi' }],
       [`${STORAGE}/volumeattributesclasses`, { driverName: 'e2e-fake-csi-driver', parameters: { iops: '1' } }],
     ];
     for (const [base, body] of kinds) {
