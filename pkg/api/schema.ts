@@ -41,6 +41,8 @@ export interface StructSchema {
   readonly atomic: boolean;
   /** Unknown fields are kept (x-kubernetes-preserve-unknown-fields). */
   readonly preserveUnknown: boolean;
+  /** Custom resources: an object within the object (x-kubernetes-embedded-resource), or the object itself. */
+  readonly embedded?: boolean;
   /** Embedded structs whose fields stand directly in this one, with their protobuf number. */
   readonly inlined: readonly { readonly number: number; readonly schema: StructSchema }[];
   /** Of its fields only one may be set: this field, if it is not empty, tells which. */
@@ -94,6 +96,11 @@ export interface AnySchema {
   readonly kind: 'any';
   /** The protobuf message that carries the JSON; undefined for custom resources. */
   readonly form?: 'rawExtension' | 'fieldsV1' | 'json' | 'schemaOrArray' | 'schemaOrBool' | 'schemaOrStringArray';
+  /** Custom resources: objects lose their fields. */
+  readonly prunesObjects?: boolean;
 }
+
+/** What `additionalProperties: true` lets in: any value, but no fields of objects. */
+export const shallowSchema: AnySchema = { kind: 'any', prunesObjects: true };
 
 export const anySchema: AnySchema = { kind: 'any' };

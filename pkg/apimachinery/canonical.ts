@@ -48,6 +48,8 @@ function fieldsOf(schema: StructSchema): readonly FieldSchema[] {
 function canonicalValue(value: Json, schema: Schema, stored: boolean): Json {
   switch (schema.kind) {
     case 'struct':
+      // The metadata of an object within a custom resource is there as soon as it is named.
+      if (value === null && schema.name !== '') return {};
       return isJsonObject(value) ? canonicalize(value, schema, stored) : value;
     case 'list':
       return Array.isArray(value) ? value.map((item) => canonicalValue(item, schema.items, stored)) : value;

@@ -4,7 +4,10 @@
  * What needs no change is shared with the input, which itself is never changed.
  */
 import type { FieldSchema, Json, JsonObject, ScalarSchema, Schema, StructSchema } from '../api/schema.ts';
+import { append } from './append.ts';
+import { goSyntax } from './custom/validate-value.ts';
 import { formatDuration, parseDuration } from './duration.ts';
+import { fieldError, Verbatim } from './field-error.ts';
 import { goQuote } from './go-quote.ts';
 import { isJsonObject, setKey } from './json.ts';
 import { canonicalQuantity, QUANTITY_FORMAT_ERROR } from './quantity.ts';
@@ -48,11 +51,17 @@ export function decodeCustomObject(value: JsonObject, schema: StructSchema): Dec
   const pruned = walker.walk(value, schema, '');
   const object = isJsonObject(pruned) ? pruned : {};
   const strictErrors = [...walker.strictErrors].sort();
+  append(strictErrors, walker.embeddedErrors);
+  return { value: decodeCustomMetadata(object, schema), strictErrors };
+}
+
+/** A custom resource with its metadata decoded as that of built-in kinds, and all else as it is. Throws DecodeError. */
+export function decodeCustomMetadata(object: JsonObject, schema: StructSchema): JsonObject {
   const metadata = object['metadata'];
   const metadataSchema = schema.fields.get('metadata')?.schema;
-  if (metadata === undefined || metadataSchema?.kind !== 'struct') return { value: object, strictErrors };
-  const decoded = new Walker(true).struct(metadata, metadataSchema, 'ObjectMeta');
-  return { value: decoded === metadata ? object : { ...object, metadata: decoded }, strictErrors };
+  if (metadata === undefined || metadataSchema?.kind !== 'struct') return object;
+  const decoded = new Walker(true).struct(metadata, metadataSchema);
+  return decoded === metadata ? object : { ...object, metadata: decoded };
 }
 
 /** The answer to a body that could not be decoded: `Pod in version "v1" cannot be handled as a Pod: …`. */
@@ -92,8 +101,12 @@ function goType(schema: Schema): string {
   }
 }
 
+const OBJECT_FIELDS: readonly string[] = ['apiVersion', 'kind', 'metadata'];
+
 class Walker {
   readonly strictErrors: string[] = [];
+  /** Unknown metadata of the objects within a custom resource, which upstream looks at last. */
+  readonly embeddedErrors: string[] = [];
   readonly #checkTypes: boolean;
   /** Where the walk is: `.spec`, `.containers`, `[0]`. */
   readonly #path: string[] = [];
@@ -113,9 +126,41 @@ class Walker {
       case 'list':
         return this.#list(value, schema, owner);
       case 'any':
-        return value;
+        return schema.prunesObjects === true ? this.#scalarsOf(value) : value;
       default:
-        return this.#checkTypes ? this.#scalar(value, schema, owner) : value;
+        return this.#checkTypes ? this.#scalar(value, schema, owner) : this.#scalarsOf(value);
+    }
+  }
+
+  /** A value of which the schema says nothing that would keep the fields of its objects. */
+  #scalarsOf(value: Json): Json {
+    if (Array.isArray(value)) return value.map((item) => this.#scalarsOf(item));
+    if (!isJsonObject(value)) return value;
+    for (const key of Object.keys(value)) this.#unknown(key);
+    return {};
+  }
+
+  /**
+   * What every object has, in an object within a custom resource: of its types, and with its metadata as soon as that is
+   * named. Throws DecodeError.
+   */
+  #embedded(key: string, value: Json, schema: Schema): Json {
+    const at = [...this.#path, `.${key}`].join('').slice(1);
+    if (schema.kind !== 'struct') {
+      if (typeof value === 'string' || schema.kind !== 'scalar') return value;
+      throw new DecodeError(`${at}: ${fieldError.invalid(at, value, 'must be a string').body}`);
+    }
+    if (value === null) return {};
+    try {
+      const walker = new Walker(true);
+      const decoded = walker.struct(value, schema, '');
+      const prefix = `unknown field "${at}.`;
+      for (const text of walker.strictErrors) this.embeddedErrors.push(text.replace('unknown field "', prefix));
+      return decoded;
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      const shown = isJsonObject(value) ? new Verbatim(goSyntax(value)) : value;
+      throw new DecodeError(`${at}: ${fieldError.invalid(at, shown, error.message).body}`);
     }
   }
 
@@ -123,6 +168,7 @@ class Walker {
   struct(value: Json, schema: StructSchema, owner = ''): Json {
     if (!isJsonObject(value)) return this.#mismatch(value, schema, owner);
     const name = shortName(schema);
+    const isEmbedded = schema.embedded === true && this.#path.length > 0;
     let copy: JsonObject | undefined;
     for (const key of Object.keys(value)) {
       const item = value[key];
@@ -132,6 +178,10 @@ class Walker {
         this.#unknown(key);
         copy ??= { ...value };
         delete copy[key];
+      } else if (isEmbedded && item !== undefined && OBJECT_FIELDS.includes(key)) {
+        const decoded = this.#embedded(key, item, field.schema);
+        copy ??= { ...value };
+        copy[key] = decoded;
       } else if (item === undefined || (item === null && this.#dropsNull(field))) {
         copy ??= { ...value };
         delete copy[key];
@@ -240,7 +290,7 @@ class Walker {
   }
 
   #mismatch(value: Json, schema: Schema, owner: string): Json {
-    if (!this.#checkTypes) return value;
+    if (!this.#checkTypes) return schema.kind === 'list' ? this.#scalarsOf(value) : value;
     const isNumber = schema.kind === 'scalar' && (schema.type === 'int32' || schema.type === 'int64');
     const text = isNumber ? numberText(value) : kindOf(value);
     const type = goType(schema);

@@ -150,6 +150,8 @@ export interface Descriptor<T extends KubeObject = KubeObject> {
   readonly verbs: readonly Verb[];
   /** Whether objects of this kind carry kind and apiVersion inside lists (custom resources do). */
   readonly custom: boolean;
+  /** Custom resources: the apiVersions that their definition names. */
+  readonly versions?: readonly string[];
   /** Custom resources: the OpenAPI schema that their definition gives, as it is published. */
   readonly openapi?: JsonObject;
   /** Lazy writes may be lost in a crash (Leases, Events); see WriteOptions of the datastore. */

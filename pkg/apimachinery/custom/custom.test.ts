@@ -6,7 +6,7 @@ import { decodeCustomObject } from '../decode.ts';
 import { applyDefaults } from '../defaults.ts';
 import { fieldErrorText } from '../field-error.ts';
 import { hasFormat } from './formats.ts';
-import { goPattern } from './go-pattern.ts';
+import { goPattern, goPatternError } from './go-pattern.ts';
 import { findAll, parseJsonPath } from './json-path.ts';
 import { rootSchema } from './structural-schema.ts';
 import { validateLists, validateValue } from './validate-value.ts';
@@ -95,6 +95,35 @@ test('validation in the words of upstream', () => {
       { type: 'integer', minimum: 1, exclusiveMinimum: true },
       ['f: Invalid value: 1: f in body should be greater than 1'],
     ],
+    // Length before pattern, of which only the first that fails is told.
+    [
+      'A',
+      { type: 'string', minLength: 2, pattern: '^[a-z]+$' },
+      ['f: Invalid value: "A": f in body should be at least 2 chars long'],
+    ],
+    [
+      1,
+      { type: 'number', multipleOf: 0.5 },
+      ['f: Invalid value: 0: factor MultipleOf declared for f must be positive: 0'],
+    ],
+    [
+      2 ** 31,
+      { type: 'integer', format: 'int32' },
+      ['<nil>: Invalid value: "": Checked value must be of type integer with format int32 in f'],
+    ],
+    [
+      1.5,
+      { type: 'integer', format: 'int32' },
+      [
+        'f: Invalid value: "float64": f in body must be of type int32: "float64"',
+        '<nil>: Invalid value: "": Checked value must be of type integer with format int32 in f',
+      ],
+    ],
+    [
+      ['a', 'a', 'a'],
+      { type: 'array', items: { type: 'string' }, 'x-kubernetes-list-type': 'set' },
+      ['f[1]: Duplicate value: "a"'],
+    ],
     [[1], { type: 'array', minItems: 2 }, ['f: Invalid value: 1: f in body should have at least 2 items']],
     [
       {},
@@ -163,10 +192,30 @@ test('formats and patterns', () => {
     ['uri', 'https://a.b/c', true],
     ['uuid', '123e4567-e89b-12d3-a456-426614174000', true],
     ['byte', 'aGk', false],
+    ['date-time', '2020-01-02T25:04:05Z', false],
+    ['date', '2020-02-30', false],
+    ['ipv4', '01.2.3.4', true],
+    ['ipv4', '::ffff:1.2.3.4', true],
+    ['hostname', 'a.b', false],
+    ['hostname', 'a.example', true],
+    ['email', 'A <a@b.c>', true],
+    ['uuid4', '16fd2706-8baf-433b-02eb-8c7fada847da', false],
+    ['byte', '', false],
+    ['isbn', '978-0321751041', true],
+    ['isbn10', '0321751044', false],
+    ['creditcard', '4111-1111-1111-1111', true],
+    ['ssn', '111-11-1111', true],
+    ['rgbcolor', 'rgb(256,1,1)', false],
+    ['bsonobjectid', 'x', false],
+    ['k8s-short-name', 'a.b', false],
+    ['k8s-long-name', 'a.b', true],
     ['something', 'anything', true],
   ];
   for (const [format, text, fits] of formats) assert.equal(hasFormat(text, format), fits, `${format} ${text}`);
   assert.ok(goPattern('(?i)^ABC$')?.test('abc'));
   assert.ok(goPattern('^[[:alpha:]]+\\z')?.test('abc'));
   assert.equal(goPattern('('), undefined);
+  assert.equal(goPatternError('(?=a)'), 'invalid or unsupported Perl syntax: `(?=`');
+  assert.equal(goPatternError('(a'), 'missing closing ): `(a`');
+  assert.equal(goPatternError('^[a-z]+$'), undefined);
 });

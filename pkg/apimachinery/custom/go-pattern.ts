@@ -24,6 +24,25 @@ export function goPattern(pattern: string): RegExp | undefined {
   return made;
 }
 
+/** What Go's regexp package says is wrong with a pattern; undefined when it takes it. */
+export function goPatternError(pattern: string): string | undefined {
+  const lookaround = /(?<!\\)(?:\\\\)*(\(\?(?:<?[=!]|>))/.exec(pattern);
+  if (lookaround !== null) return `invalid or unsupported Perl syntax: \`${lookaround[1]}\``;
+  const reference = /(?<!\\)(?:\\\\)*(\\[1-9])/.exec(pattern);
+  if (reference !== null) return `invalid escape sequence: \`${reference[1]}\``;
+  if (goPattern(pattern) !== undefined) return undefined;
+  const unclosed = /\[[^\]]*$/.exec(pattern);
+  if (unclosed !== null) return `missing closing ]: \`${unclosed[0]}\``;
+  if (/^[*+?]/.test(pattern)) return `missing argument to repetition operator: \`${pattern[0]}\``;
+  if (/\\$/.test(pattern)) return 'trailing backslash at end of expression: ``';
+  const [opened, closed] = [/(?<!\\)\(/g, /(?<!\\)\)/g].map((each) => pattern.match(each)?.length ?? 0) as [
+    number,
+    number,
+  ];
+  if (opened !== closed) return `${opened > closed ? 'missing closing' : 'unexpected'} ): \`${pattern}\``;
+  return `invalid syntax: \`${pattern}\``;
+}
+
 function compile(pattern: string): RegExp | undefined {
   const flags = /^\(\?([ims]+)\)/.exec(pattern);
   const source = pattern

@@ -1,6 +1,13 @@
 /** The Schema of custom resources, made of the OpenAPI schema of their definition (a structural one). */
 import type { JSONSchemaProps } from '../../api/generated/apiextensions-v1.ts';
-import { anySchema, type FieldSchema, type Json, type Schema, type StructSchema } from '../../api/schema.ts';
+import {
+  anySchema,
+  type FieldSchema,
+  type Json,
+  type Schema,
+  type StructSchema,
+  shallowSchema,
+} from '../../api/schema.ts';
 import { isJsonObject } from '../json.ts';
 
 /** The schema of list items; the form with a list of schemas is not structural. */
@@ -57,7 +64,7 @@ function objectOf(props: JSONSchemaProps, metadata: Schema): Schema {
   const additional = additionalOf(props);
   if (additional === undefined) return structOf(props, metadata, false);
   const atomic = props['x-kubernetes-map-type'] === 'atomic';
-  if (additional === true) return { kind: 'map', values: anySchema, atomic };
+  if (additional === true) return { kind: 'map', values: shallowSchema, atomic };
   const nullable = additional.nullable === true;
   return { kind: 'map', values: structuralSchema(additional, metadata), atomic, ...(nullable && { nullable }) };
 }
@@ -95,5 +102,6 @@ function structOf(props: JSONSchemaProps, metadata: Schema, isObject: boolean): 
     atomic: props['x-kubernetes-map-type'] === 'atomic',
     preserveUnknown: props['x-kubernetes-preserve-unknown-fields'] === true,
     inlined: [],
+    ...(isObject && { embedded: true }),
   };
 }

@@ -7,7 +7,7 @@ import { deepEqual } from '../deep-equal.ts';
 import { type FieldError, fieldError, Verbatim } from '../field-error.ts';
 import { goQuote } from '../go-quote.ts';
 import { getKey, isJsonObject } from '../json.ts';
-import { hasFormat } from './formats.ts';
+import { hasFormat, isKnownFormat } from './formats.ts';
 import { goPattern } from './go-pattern.ts';
 import { additionalOf, itemsOf } from './structural-schema.ts';
 
@@ -28,10 +28,14 @@ export function validateValue(value: Json, props: JSONSchemaProps, path = '', ol
   ];
 }
 
+/** Numbers from here on are no int64: upstream reads them as floating point. */
+const INT64_LIMIT = 2 ** 63;
+const isInteger = (value: number): boolean => Number.isInteger(value) && Math.abs(value) < INT64_LIMIT;
+
 function kindOf(value: Json): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'array';
-  if (typeof value === 'number') return Number.isInteger(value) ? 'integer' : 'number';
+  if (typeof value === 'number') return isInteger(value) ? 'integer' : 'number';
   return typeof value;
 }
 
@@ -42,9 +46,23 @@ function typeErrors(value: Json, props: JSONSchemaProps, path: string): FieldErr
     props['x-kubernetes-int-or-string'] === true ? ['integer', 'string'] : props.type ? [props.type] : undefined;
   if (types === undefined) return [];
   const kind = kindOf(value);
+  const refuse = (expected: string, found: string): FieldError[] => {
+    const text = body(path, `must be of type ${expected}: ${goQuote(found)}`);
+    return [fieldError.typeInvalid(path, found, text)];
+  };
   if (types.includes(kind) || (kind === 'integer' && types.includes('number'))) return [];
-  const text = body(path, `must be of type ${types.join(',')}: ${goQuote(kind)}`);
-  return [fieldError.typeInvalid(path, kind, text)];
+  // A format takes the place of the type, with Go's name for what is there.
+  const { format } = props;
+  if (
+    format &&
+    isKnownFormat(format, props.type) &&
+    typeof value !== 'string' &&
+    !Array.isArray(value) &&
+    value !== null
+  ) {
+    return refuse(format, kind === 'integer' ? 'int64' : kind === 'number' ? 'float64' : '');
+  }
+  return refuse(types.join(','), kind);
 }
 
 /** allOf, anyOf, oneOf and not: upstream does not know where in the object they failed. */
@@ -83,37 +101,63 @@ const fewest = (found: readonly FieldError[][]): FieldError[] =>
   found.reduce((best, next) => (next.length < best.length ? next : best));
 
 function scalarErrors(value: Json, props: JSONSchemaProps, path: string): FieldError[] {
+  if (typeof value === 'string') return stringErrors(value, props, path);
+  return typeof value === 'number' ? numberErrors(value, props, path) : [];
+}
+
+/** Of length and pattern the first that does not hold is told, the format besides. */
+function stringErrors(value: string, props: JSONSchemaProps, path: string): FieldError[] {
+  const { minLength, maxLength, pattern, format } = props;
   const errors: FieldError[] = [];
-  if (typeof value === 'string') {
-    const length = [...value].length;
-    if (props.maxLength !== undefined && length > props.maxLength)
-      errors.push(fieldError.tooLong(path, props.maxLength));
-    const invalid = (what: string): void => {
-      errors.push(fieldError.invalid(path, value, body(path, what)));
-    };
-    if (props.minLength !== undefined && length < props.minLength) {
-      invalid(`should be at least ${props.minLength} chars long`);
-    }
-    if (props.pattern && goPattern(props.pattern)?.test(value) === false) invalid(`should match '${props.pattern}'`);
-    if (props.format && !hasFormat(value, props.format)) {
-      const text = body(path, `must be of type ${props.format}: ${goQuote(value)}`);
-      errors.push(fieldError.typeInvalid(path, value, text));
-    }
+  const length = [...value].length;
+  if (maxLength !== undefined && length > maxLength) errors.push(fieldError.tooLong(path, maxLength));
+  else if (minLength !== undefined && length < minLength) {
+    errors.push(fieldError.invalid(path, value, body(path, `should be at least ${minLength} chars long`)));
+  } else if (pattern && goPattern(pattern)?.test(value) === false) {
+    errors.push(fieldError.invalid(path, value, body(path, `should match '${pattern}'`)));
   }
-  if (typeof value === 'number') {
-    const { minimum, maximum, multipleOf } = props;
-    const invalid = (what: string): void => {
-      errors.push(fieldError.invalid(path, value, body(path, `should be ${what}`)));
-    };
-    if (multipleOf !== undefined && !isMultiple(value, multipleOf)) invalid(`a multiple of ${multipleOf}`);
-    if (maximum !== undefined) {
-      if (props.exclusiveMaximum === true && value >= maximum) invalid(`less than ${maximum}`);
-      else if (value > maximum) invalid(`less than or equal to ${maximum}`);
-    }
-    if (minimum !== undefined) {
-      if (props.exclusiveMinimum === true && value <= minimum) invalid(`greater than ${minimum}`);
-      else if (value < minimum) invalid(`greater than or equal to ${minimum}`);
-    }
+  if (format && !hasFormat(value, format)) {
+    const text = body(path, `must be of type ${format}: ${goQuote(value)}`);
+    errors.push(fieldError.typeInvalid(path, value, text));
+  }
+  return errors;
+}
+
+const RANGES: Readonly<Record<string, (value: number) => boolean>> = {
+  int32: (value) => isInteger(value) && value >= -(2 ** 31) && value < 2 ** 31,
+  int64: isInteger,
+  float: (value) => Number.isFinite(Math.fround(value)),
+};
+
+function numberErrors(value: number, props: JSONSchemaProps, path: string): FieldError[] {
+  const errors: FieldError[] = [];
+  const { minimum, maximum, multipleOf, type = '', format = '' } = props;
+  const invalid = (what: string): void => {
+    errors.push(fieldError.invalid(path, value, body(path, `should be ${what}`)));
+  };
+  const known = isKnownFormat(format, type) ? format : '';
+  const inRange = RANGES[known] ?? (type === 'integer' ? isInteger : undefined);
+  if (inRange !== undefined && !inRange(value)) {
+    const how = known === '' ? '(default format)' : `with format ${known}`;
+    errors.push(fieldError.invalid('<nil>', '', `Checked value must be of type ${type} ${how} in ${path}`));
+  }
+  // Upstream compares integers with integers.
+  const limit = (bound: number): number => (isInteger(value) ? Math.trunc(bound) : bound);
+  if (multipleOf !== undefined) {
+    const factor = limit(multipleOf);
+    const text = `factor MultipleOf declared for ${path} must be positive: ${factor}`;
+    if (factor <= 0) errors.push(fieldError.invalid(path, factor, text));
+    else if (!isMultiple(value, factor)) invalid(`a multiple of ${factor}`);
+  }
+  if (minimum !== undefined) {
+    const least = limit(minimum);
+    if (props.exclusiveMinimum === true && value <= least) invalid(`greater than ${least}`);
+    else if (value < least) invalid(`greater than or equal to ${least}`);
+  }
+  if (maximum !== undefined) {
+    const most = limit(maximum);
+    if (props.exclusiveMaximum === true && value >= most) invalid(`less than ${most}`);
+    else if (value > most) invalid(`less than or equal to ${most}`);
   }
   return errors;
 }
@@ -126,9 +170,16 @@ function isMultiple(value: number, of: number): boolean {
 
 function enumErrors(value: Json, props: JSONSchemaProps, path: string): FieldError[] {
   const allowed = props.enum as Json[] | undefined;
-  if (allowed === undefined || allowed.length === 0 || allowed.some((each) => deepEqual(each, value))) return [];
+  if (allowed === undefined || allowed.length === 0 || allowed.some((each) => isAllowed(value, each))) return [];
   const texts = allowed.map((each) => (typeof each === 'string' ? each : JSON.stringify(each)));
   return [fieldError.notSupported(path, value as never, texts)];
+}
+
+/** Upstream makes the value of the type of each that is allowed: before an integer a fraction loses its point. */
+function isAllowed(value: Json, allowed: Json): boolean {
+  const plain =
+    typeof value === 'number' && typeof allowed === 'number' && isInteger(allowed) ? Math.trunc(value) : value;
+  return deepEqual(allowed, plain);
 }
 
 function listErrors(value: readonly Json[], props: JSONSchemaProps, path: string, old: Json | undefined): FieldError[] {
@@ -194,15 +245,17 @@ export function validateLists(value: Json, props: JSONSchemaProps, path = ''): F
     const items = itemsOf(props);
     const type = props['x-kubernetes-list-type'];
     const keys = props['x-kubernetes-list-map-keys'] ?? [];
-    const seen = new Set<string>();
+    const seen = new Map<string, number>();
     value.forEach((item, index) => {
       const at = `${path}[${index}]`;
       const identity = type === 'map' ? identityOf(item, keys, items) : item;
       const text = goSyntax(identity);
-      if ((type === 'map' || type === 'set') && seen.has(text)) {
+      const count = (seen.get(text) ?? 0) + 1;
+      seen.set(text, count);
+      // Each is told once, however often it comes.
+      if ((type === 'map' || type === 'set') && count === 2) {
         errors.push(fieldError.duplicate(at, typeof identity === 'string' ? identity : new Verbatim(text)));
       }
-      seen.add(text);
       if (items !== undefined) append(errors, validateLists(item, items, at));
     });
   } else if (isJsonObject(value)) {

@@ -4,8 +4,8 @@ import { deepEqual } from '../deep-equal.ts';
 import { stableStringify } from '../hash.ts';
 import { getKey, isJsonObject } from '../json.ts';
 import { statusErrors } from '../status-error.ts';
-import { compare, excludeFields } from './compare.ts';
-import { conflictError, findConflicts, withoutAllowed } from './conflicts.ts';
+import { compare } from './compare.ts';
+import { type Conflict, conflictError, findConflicts, withoutAllowed } from './conflicts.ts';
 import { fieldsOf } from './extract.ts';
 import {
   difference,
@@ -28,6 +28,7 @@ import {
 import { mergeTyped, removeFields, withNamedFields } from './merge.ts';
 import { checkTypes, TypedError } from './typed.ts';
 import {
+  changesFor,
   emptyObject,
   type FieldOwner,
   managedFieldsOf,
@@ -92,26 +93,37 @@ function merge(request: ApplyRequest, before: JsonObject, managers: Managers): J
   const identity = { manager: request.manager, operation: 'Apply', apiVersion, subresource } as const;
   const key = managerKey(identity);
   const last = managers.get(key);
-  const fields = recursiveDifference(trackedFields(configuredFields(request)), resetFields);
-  managers.set(key, { ...identity, time: last?.time, fields: sortSet(fields) });
+  // While it is merged the configuration holds on to all of its fields, those that nobody owns in the end included.
+  const configured = recursiveDifference(configuredFields(request), resetFields);
+  managers.set(key, { ...identity, time: last?.time, fields: configured });
 
   const merged = mergeTyped(before, config, schema);
   const lastFields = recursiveDifference(last?.fields ?? EMPTY_SET, resetFields);
   const pruned = isEmptySet(lastFields) ? merged : prune(merged, managers, lastFields, schema);
   const after: JsonObject = isJsonObject(pruned) ? pruned : {};
 
-  const changes = excludeFields(compare(before, after, schema), resetFields);
+  const changes = compare(before, after, schema);
   if (!request.force) {
-    let conflicts = findConflicts(managers, key, union(changes.added, changes.modified));
+    let conflicts = findConflicts(managers, key, (manager) => {
+      const { added, modified } = changesFor(manager, changes, request);
+      return request.versions?.includes(manager.apiVersion) === false ? EMPTY_SET : union(added, modified);
+    });
     const allowed = conflicts.length > 0 ? allowedByLastApplied(request) : undefined;
     if (allowed !== undefined) conflicts = withoutAllowed(conflicts, allowed);
-    if (conflicts.length > 0) throw conflictError(conflicts);
+    if (conflicts.length > 0) throw conflictError(subresource === 'scale' ? conflicts.map(inScale) : conflicts);
   }
-  takeAway(managers, changes, key);
-  if (deepEqual(before, after)) return before;
-  managers.set(key, { ...identity, time: request.time, fields: sortSet(fields) });
-  return after;
+  takeAway(managers, changes, request, key);
+  const isUnchanged = deepEqual(before, after);
+  const time = isUnchanged ? last?.time : request.time;
+  managers.set(key, { ...identity, time, fields: sortSet(trackedFields(configured)) });
+  return isUnchanged ? before : after;
 }
+
+/** A conflict as those see it who apply a Scale: it can only be about its replicas. */
+const inScale = ({ manager }: Conflict): Conflict => ({
+  manager: { ...manager, apiVersion: 'autoscaling/v1' },
+  path: ['f:spec', 'f:replicas'],
+});
 
 function configuredFields({ config, schema, apiVersion, kind }: ApplyRequest): FieldSet {
   try {

@@ -1,5 +1,5 @@
 /** What changed between two versions of an object, as sets of fields. */
-import type { Json, ListSchema, Schema } from '../../api/schema.ts';
+import type { Json, JsonObject, ListSchema, Schema } from '../../api/schema.ts';
 import { anySchema } from '../../api/schema.ts';
 import { deepEqual } from '../deep-equal.ts';
 import {
@@ -60,7 +60,7 @@ class Collector {
     }
   }
 
-  /** The differences with the node itself added or removed, as the case may be. */
+  /** The differences with the node itself added, removed or modified, as the case may be. */
   finish(self: Change | undefined): Diff | undefined {
     if (self === undefined) return this.#sets;
     const diff: Diff = this.#sets ?? {};
@@ -91,8 +91,21 @@ function compareValues(before: Json | undefined, after: Json | undefined, schema
   const left = objectOf(before);
   const right = objectOf(after);
   if ((left === undefined && !isNothing(before)) || (right === undefined && !isNothing(after))) {
-    return compareWhole(before, after);
+    // In free JSON an object may make way for something else, or the other way round.
+    if (deepEqual(before, after)) return undefined;
+    compareFields(left, right, schema, collector);
+    return collector.finish(self ?? 'modified');
   }
+  compareFields(left, right, schema, collector);
+  return collector.finish(self);
+}
+
+function compareFields(
+  left: JsonObject | undefined,
+  right: JsonObject | undefined,
+  schema: Schema,
+  collector: Collector,
+): void {
   for (const key in right) {
     const item = right[key];
     if (item === undefined) continue;
@@ -104,7 +117,6 @@ function compareValues(before: Json | undefined, after: Json | undefined, schema
     if (item === undefined || (right !== undefined && Object.hasOwn(right, key) && right[key] !== undefined)) continue;
     collector.put(`f:${key}`, compareValues(item, undefined, childSchema(schema, key) ?? anySchema));
   }
-  return collector.finish(self);
 }
 
 const isNothing = (value: Json | undefined): boolean => value === undefined || value === null;

@@ -9,13 +9,17 @@ export interface Conflict {
   readonly path: readonly string[];
 }
 
-/** The conflicts of `changed` with all managers but the applier, by manager, then by path. */
-export function findConflicts(managers: Managers, applier: string, changed: FieldSet): Conflict[] {
+/** The conflicts of what each manager sees changed with all managers but the applier, by manager, then by path. */
+export function findConflicts(
+  managers: Managers,
+  applier: string,
+  changed: (manager: Manager) => FieldSet,
+): Conflict[] {
   const conflicts: Conflict[] = [];
   for (const key of [...managers.keys()].sort()) {
     const manager = managers.get(key);
     if (key === applier || manager === undefined) continue;
-    const common = intersection(manager.fields, changed);
+    const common = intersection(manager.fields, changed(manager));
     if (isEmptySet(common)) continue;
     for (const path of pathsOf(common)) conflicts.push({ manager, path });
   }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { schemaOf } from '../../api/facts.ts';
 import type { FieldSchema, Json, JsonObject, Schema, StructSchema } from '../../api/schema.ts';
+import { rootSchema } from '../custom/structural-schema.ts';
 import { StatusError } from '../status-error.ts';
 import { applyConfiguration, LAST_APPLIED_ANNOTATION } from './apply.ts';
 import { fieldsOf } from './extract.ts';
@@ -403,4 +404,95 @@ test('kubectl goes over from client-side to server-side apply without conflicts'
   const edited = update(live, { ...live, data: { a: '9', b: '1' } }, 'someone');
   assert.equal(failure(() => apply(edited, { a: '2' }, 'kubectl')).code, 409);
   assert.equal(failure(() => apply(live, { a: '2' }, 'other')).code, 409);
+});
+
+/** A custom resource with a set, a keyed list and a place for anything. */
+const thing = rootSchema(
+  {
+    type: 'object',
+    properties: {
+      set: { type: 'array', items: { type: 'string' }, 'x-kubernetes-list-type': 'set' },
+      list: {
+        type: 'array',
+        items: { type: 'object', required: ['k'], properties: { k: { type: 'string' }, v: { type: 'string' } } },
+        'x-kubernetes-list-type': 'map',
+        'x-kubernetes-list-map-keys': ['k'],
+      },
+      any: { 'x-kubernetes-preserve-unknown-fields': true },
+    },
+  },
+  schemaOf('meta.v1.ObjectMeta'),
+);
+
+function applyThing(live: JsonObject | undefined, fields: JsonObject, manager: string, more: object = {}): JsonObject {
+  const config = { apiVersion: 'x.y/v1', kind: 'Thing', metadata: { name: 't' }, ...fields };
+  const request = { apiVersion: 'x.y/v1', kind: 'Thing', subresource: '', time: now(), force: false, schema: thing };
+  return applyConfiguration({ ...request, live, config, manager, ...more });
+}
+
+test('apply: items keep the places they have beside those of the configuration', () => {
+  const cases: readonly (readonly [live: string, config: string, merged: string])[] = [
+    ['abc', 'd', 'abcd'],
+    ['abc', 'cb', 'acb'],
+    ['abc', 'dc', 'abdc'],
+    ['02', '231', '0231'],
+    ['302', '231', '0231'],
+    ['abcd', 'da', 'bcda'],
+  ];
+  for (const [live, config, merged] of cases) {
+    const object = { apiVersion: 'x.y/v1', kind: 'Thing', metadata: { name: 't' }, set: [...live] };
+    assert.equal(
+      (applyThing(object, { set: [...config] }, 'm')['set'] as string[]).join(''),
+      merged,
+      `${live}+${config}`,
+    );
+  }
+});
+
+test('apply: an item that is there twice is replaced by its one configuration', () => {
+  const twice = [
+    { k: 'a', v: '1' },
+    { k: 'a', v: '2' },
+    { k: 'b', v: '3' },
+  ];
+  const object = { apiVersion: 'x.y/v1', kind: 'Thing', metadata: { name: 't' }, list: twice };
+  assert.deepEqual(applyThing(object, { list: [{ k: 'a' }] }, 'm', { force: true })['list'], [
+    { k: 'a' },
+    { k: 'b', v: '3' },
+  ]);
+});
+
+test('apply: letting go of all labels leaves the rest of the metadata', () => {
+  const labelled = applyThing(undefined, { metadata: { name: 't', uid: 'u', labels: { a: 'b' } } }, 'm');
+  const bare = applyThing(labelled, {}, 'm')['metadata'] as JsonObject;
+  assert.equal(bare['uid'], 'u');
+  assert.equal(bare['labels'], undefined);
+});
+
+test('free JSON may become something else', () => {
+  const object = applyThing(undefined, { any: { a: { b: 1 } } }, 'm');
+  assert.deepEqual(owners(update(object, { ...object, any: 4 }, 'u', '', thing)), { 'u Update': { 'f:any': leaf } });
+  const scalar = applyThing(undefined, { any: 4 }, 'm');
+  assert.deepEqual(owners(update(scalar, { ...scalar, any: { a: 1 } }, 'u', '', thing)), {
+    'u Update': { 'f:any': { '.': leaf, 'f:a': leaf } },
+  });
+});
+
+test('entries of versions that are gone go', () => {
+  const versions = ['x.y/v1'];
+  const old = applyThing(undefined, { set: ['a'], any: 1 }, 'm', {
+    apiVersion: 'x.y/v0',
+    config: { apiVersion: 'x.y/v0', kind: 'Thing', metadata: { name: 't' }, any: 1 },
+  });
+  assert.deepEqual(Object.keys(owners(old)), ['m Apply']);
+  const next = applyThing({ ...old, apiVersion: 'x.y/v1' }, { any: 2 }, 'other', { versions });
+  assert.deepEqual(owners(next), { 'other Apply': { 'f:any': leaf } });
+});
+
+test('a conflict with the replicas of a Scale is told as one of the Scale', () => {
+  const scaled = applyThing(undefined, { any: 1 }, 'm', { subresource: 'scale' });
+  assert.equal(
+    failure(() => applyThing(scaled, { any: 2 }, 'n', { subresource: 'scale' })).message,
+    'Apply failed with 1 conflict: conflict with "m" with subresource "scale": .spec.replicas',
+  );
 });

@@ -27,31 +27,51 @@ export function mergeTyped(live: Json | undefined, config: Json | undefined, sch
   return result;
 }
 
-/** The configuration's order holds; items it does not name stay after those they followed. */
+/**
+ * The configuration's order holds; items it does not name keep the place they have beside those that both name. An item
+ * that the live list has more than once is replaced.
+ */
 function mergeItems(live: readonly Json[], config: readonly Json[], schema: ListSchema): Json[] {
-  const mine = itemsByElement(live, schema);
-  const theirs = itemsByElement(config, schema);
-  const liveElements = [...mine.keys()];
-  const result: Json[] = [];
+  const mine = live.map((item) => itemElement(item, schema));
+  const wanted = config.map((item) => itemElement(item, schema));
+  const liveItems = itemsByElement(live, schema);
+  const configItems = itemsByElement(config, schema);
+  // Those that both have, in the configuration's order: the next of them is waited for.
+  const shared = wanted.filter((element) => liveItems.has(element)).values();
+  let awaited: string | undefined = shared.next().value;
   const done = new Set<string>();
-  let next = 0;
-  for (const [element, [item]] of theirs) {
-    for (let at = liveElements[next]; at !== undefined && at !== element; at = liveElements[++next]) {
-      if (done.has(at)) continue;
-      if (theirs.has(at)) break;
-      append(result, mine.get(at) ?? []);
-    }
-    if (liveElements[next] === element) next++;
-    result.push(mergeTyped(mine.get(element)?.[0], item, schema.items));
+  const result: Json[] = [];
+  const take = (element: string): void => {
+    const old = liveItems.get(element) ?? [];
+    result.push(mergeTyped(old.length === 1 ? old[0] : undefined, configItems.get(element)?.[0], schema.items));
     done.add(element);
+    if (element === awaited) awaited = shared.next().value;
+  };
+  for (let [at, next] = [0, 0]; at < mine.length || next < wanted.length; ) {
+    const [here, there] = [mine[at], wanted[next]];
+    if (here !== undefined && here === there) {
+      take(here);
+      at++;
+      next++;
+    } else if (here !== undefined && !configItems.has(here)) {
+      append(result, live.slice(at, at + 1));
+      at++;
+    } else if (here !== undefined && there !== undefined && awaited !== undefined && awaited !== here) {
+      at++;
+    } else {
+      if (here !== undefined && done.has(here)) at++;
+      if (there === undefined) continue;
+      take(there);
+      next++;
+    }
   }
-  for (const element of liveElements.slice(next)) if (!theirs.has(element)) append(result, mine.get(element) ?? []);
   return result;
 }
 
 /** The value without everything in `fields`; objects and lists that run empty become null. */
 export function removeFields(value: Json, fields: FieldSet, schema: Schema): Json {
-  if (isEmptySet(fields) || isAtomic(schema)) return value;
+  if (isEmptySet(fields) || schema.kind === 'scalar') return value;
+  if (isAtomic(schema)) return null;
   if (schema.kind === 'list') {
     if (!Array.isArray(value)) return value;
     const rest: Json[] = [];

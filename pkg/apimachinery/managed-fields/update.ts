@@ -35,6 +35,11 @@ export interface FieldOwner {
   readonly time: string;
   /** Fields that this (sub)resource does not let its callers set, see fieldSetOf; they are never owned through it. */
   readonly resetFields?: FieldSet;
+  /**
+   * Custom resources: the apiVersions there are. Entries of others go, and what is reset is so for the owner's own
+   * version only.
+   */
+  readonly versions?: readonly string[];
 }
 
 export interface UpdateRequest extends FieldOwner {
@@ -80,6 +85,13 @@ export function updateManagedFields(request: UpdateRequest): JsonObject {
   return withManagedFields(next, encodeManagers(managers));
 }
 
+/** `next` with the managers of `live`, of whom nobody owns `fields` any longer. */
+export function disownFields(live: JsonObject, next: JsonObject, fields: FieldSet): JsonObject {
+  const managers = decodeManagers(managedFieldsOf(live)) ?? new Map<string, Manager>();
+  for (const [key, manager] of [...managers]) setFields(managers, key, manager, difference(manager.fields, fields));
+  return withManagedFields(next, encodeManagers(managers));
+}
+
 /** Gives the owner what changed between the two objects, and takes it from everybody else. */
 export function recordChange(
   managers: Managers,
@@ -89,11 +101,11 @@ export function recordChange(
   schema: StructSchema,
 ): void {
   const { resetFields = EMPTY_SET } = owner;
-  let changes = compare(before, after, schema);
-  if (isUnchanged(changes)) return;
-  changes = excludeFields(changes, resetFields);
+  const all = compare(before, after, schema);
+  if (isUnchanged(all)) return;
+  const changes = excludeFields(all, resetFields);
   const gained = recursiveDifference(trackedFields(union(changes.added, changes.modified)), resetFields);
-  takeAway(managers, changes, undefined);
+  takeAway(managers, all, owner, undefined);
   if (isEmptySet(gained)) return;
   const identity = {
     manager: owner.manager === '' ? 'unknown' : owner.manager,
@@ -107,12 +119,20 @@ export function recordChange(
 }
 
 /** Removes from all entries, but the one spared, what was changed by someone else or is gone. */
-export function takeAway(managers: Managers, changes: Comparison, spared: string | undefined): void {
-  if (managers.size === 0) return;
-  const lost = union(union(changes.added, changes.modified), changes.removed);
+export function takeAway(managers: Managers, changes: Comparison, owner: FieldOwner, spared: string | undefined): void {
   for (const [key, manager] of [...managers]) {
-    if (key !== spared) setFields(managers, key, manager, difference(manager.fields, lost));
+    if (key === spared) continue;
+    const { added, modified, removed } = changesFor(manager, changes, owner);
+    if (owner.versions?.includes(manager.apiVersion) === false) managers.delete(key);
+    else setFields(managers, key, manager, difference(manager.fields, union(union(added, modified), removed)));
   }
+}
+
+/** The changes as the manager's version sees them. */
+export function changesFor(manager: Manager, changes: Comparison, owner: FieldOwner): Comparison {
+  const { resetFields = EMPTY_SET, versions, apiVersion } = owner;
+  const isReset = versions === undefined || manager.apiVersion === apiVersion;
+  return isReset ? excludeFields(changes, resetFields) : changes;
 }
 
 /**

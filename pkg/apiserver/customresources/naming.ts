@@ -6,14 +6,9 @@ import type {
 } from '../../api/generated/apiextensions-v1.ts';
 import { deepEqual } from '../../apimachinery/deep-equal.ts';
 import { isConditionTrue, setCondition } from '../../apimachinery/object-meta.ts';
+import { approvalOf, isProtectedGroup } from '../../registry/apiextensions/api-approval.ts';
 
 type Condition = NonNullable<CustomResourceDefinitionStatus['conditions']>[number];
-
-export const APPROVED_ANNOTATION = 'api-approved.kubernetes.io';
-const PROTECTED = /(^|\.)(k8s|kubernetes)\.io$/;
-
-/** Whether the group belongs to Kubernetes itself, whose APIs need an approval. */
-export const isProtectedGroup = (group: string): boolean => PROTECTED.test(group);
 
 const condition = (
   type: string,
@@ -47,7 +42,7 @@ export function plannedStatus(
     const waiting = condition('Established', false, 'NotAccepted', 'not all names are accepted');
     conditions = setCondition(conditions, waiting, now);
   }
-  const approval = approvalOf(definition);
+  const approval = approvalCondition(definition);
   if (approval !== undefined) conditions = setCondition(conditions, approval, now);
   const storage = spec.versions.find((version) => version.storage)?.name;
   const stored = status.storedVersions ?? [];
@@ -106,18 +101,18 @@ function keep<K extends 'singular' | 'shortNames' | 'listKind' | 'categories'>(
   else target[key] = source[key];
 }
 
-function approvalOf({ metadata, spec }: CustomResourceDefinition): Omit<Condition, 'lastTransitionTime'> | undefined {
-  if (!isProtectedGroup(spec.group)) return undefined;
-  const type = 'KubernetesAPIApprovalPolicyConformant';
-  const annotation = metadata.annotations?.[APPROVED_ANNOTATION] ?? '';
-  if (annotation.startsWith('unapproved')) {
-    return condition(type, false, 'UnapprovedAnnotation', `not approved: ${JSON.stringify(annotation)}`);
-  }
-  if (annotation === '') {
-    const text = `protected groups must have approval annotation "${APPROVED_ANNOTATION}", see https://github.com/kubernetes/enhancements/pull/1111`;
-    return condition(type, false, 'MissingAnnotation', text);
-  }
-  return condition(type, true, 'ApprovedAnnotation', `approved in ${annotation}`);
+const APPROVALS = {
+  bypassed: [false, 'UnapprovedAnnotation'],
+  missing: [false, 'MissingAnnotation'],
+  invalid: [false, 'InvalidAnnotation'],
+  approved: [true, 'ApprovedAnnotation'],
+} as const;
+
+function approvalCondition(definition: CustomResourceDefinition): Omit<Condition, 'lastTransitionTime'> | undefined {
+  if (!isProtectedGroup(definition.spec.group)) return undefined;
+  const { state, text } = approvalOf(definition);
+  const [value, reason] = APPROVALS[state];
+  return condition('KubernetesAPIApprovalPolicyConformant', value, reason, text);
 }
 
 /** Whether the definition's resources are to be served. */

@@ -18,6 +18,7 @@ import { type Exchange, readBody, sendDocument } from '../http/exchange.ts';
 import { negotiate } from '../http/negotiate.ts';
 import { objectOf, tableOf } from '../http/representation.ts';
 import { parseWriteOptions, type WriteOptions } from '../http/request-options.ts';
+import { hasOwner } from '../operations/managed-fields.ts';
 import { rowObject } from './read.ts';
 import { appliedDocument, checkName, writeRequest } from './write.ts';
 
@@ -48,8 +49,8 @@ const hasReplicas = (object: KubeObject, { specReplicas }: ScaleSubresource): bo
   getPath(object as unknown as JsonObject, specReplicas) !== undefined;
 
 /** Without the object there is no scale of it either. */
-function ofScale(error: unknown, { type: { group, resource } }: Descriptor, name: string): unknown {
-  return isStatusReason(error, 'NotFound')
+function ofScale(error: unknown, { type: { group, resource }, custom }: Descriptor, name: string): unknown {
+  return isStatusReason(error, 'NotFound') && !custom
     ? statusErrors.notFound({ group, resource: `${resource}/scale` }, name)
     : error;
 }
@@ -126,8 +127,14 @@ async function applyScale(
       target,
       info.name,
       (live) => {
+        if (descriptor.custom && !hasOwner(live, subresource.specReplicas))
+          throw inconvertible('manager for existing fields', 'live', '');
         const merged = core.managedFields.apply(target, live, config, request, options.force ?? false);
-        return core.typed(descriptor, merged);
+        const changed = core.typed(descriptor, merged);
+        if (descriptor.custom && replicasOf(changed, subresource) !== replicasOf(live, subresource)) {
+          throw inconvertible('', 'new', info.name);
+        }
+        return changed;
       },
       request,
       { applied: true },
@@ -136,6 +143,15 @@ async function applyScale(
   } catch (error) {
     throw ofScale(error, descriptor, info.name);
   }
+}
+
+const replicasOf = (object: KubeObject, { specReplicas }: ScaleSubresource): Json | undefined =>
+  getPath(object as unknown as JsonObject, specReplicas);
+
+/** Upstream cannot apply a Scale to a custom resource: it fails where it would have to make one of the other. */
+function inconvertible(made: string, which: 'live' | 'new', name: string): Error {
+  const why = `failed to convert ${which} object (/${name}; autoscaling/v1, Kind=Scale) to proper version: request to convert CR to an invalid group/version: autoscaling/v1`;
+  return statusErrors.unclassified(made === '' ? why : `failed to create ${made}: ${why}`);
 }
 
 function checkedReplicas({ spec }: Scale, name: string): number {

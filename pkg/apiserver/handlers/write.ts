@@ -2,7 +2,7 @@ import type { JsonObject } from '../../api/schema.ts';
 import type { KubeObject } from '../../api/types.ts';
 import { apiVersionOf } from '../../api/types.ts';
 import { append } from '../../apimachinery/append.ts';
-import { DecodeError, strictDecodingText } from '../../apimachinery/decode.ts';
+import { DecodeError, decodeCustomMetadata, strictDecodingText } from '../../apimachinery/decode.ts';
 import { fieldError } from '../../apimachinery/field-error.ts';
 import { goQuote } from '../../apimachinery/go-quote.ts';
 import { goValueText } from '../../apimachinery/go-value.ts';
@@ -294,7 +294,9 @@ async function handleApply(
   const request = writeRequest(exchange, options);
   const merge = (live: KubeObject | undefined): KubeObject => {
     const merged = managedFields.apply(target, live, applied, request, options.force ?? false);
-    return typedObject(exchange, descriptor, merged, options.fieldValidation);
+    if (!descriptor.custom) return typedObject(exchange, descriptor, merged, options.fieldValidation);
+    // The merge knew the schema already: nothing is pruned, and nulls are for validation to refuse.
+    return completeObject(descriptor, decodeCustomMetadata(merged, descriptor.schema));
   };
   try {
     const stored = await operations.update(target, name, (live) => merge(live), request, { applied: true });

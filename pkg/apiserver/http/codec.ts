@@ -210,10 +210,9 @@ export function foreignKind(document: JsonObject, type: Descriptor['type']): str
 
 /** Custom resources have to say what they are, and upstream judges what they say like any other field. */
 function checkCustomKind(document: JsonObject, { type }: Descriptor): void {
-  const { kind, apiVersion, metadata } = document;
-  for (const [name, value] of Object.entries({ Kind: kind, apiVersion })) {
-    if (typeof value === 'string' && value !== '') continue;
-    const text = `Object '${name}' is missing in '${JSON.stringify(document)}'`;
+  const { kind, apiVersion = '', metadata } = document;
+  if (typeof kind !== 'string' || kind === '') {
+    const text = `Object 'Kind' is missing in '${JSON.stringify(document)}'`;
     throw statusErrors.badRequest(
       `the object provided is unrecognized (must be of type ${type.kind}): ${text} (${excerpt(Buffer.from(JSON.stringify(document)))})`,
     );

@@ -1,9 +1,10 @@
 import type { JsonObject } from '../../api/schema.ts';
 import type { KubeObject } from '../../api/types.ts';
 import { apiVersionOf } from '../../api/types.ts';
+import { getPath } from '../../apimachinery/json-path.ts';
 import { applyConfiguration } from '../../apimachinery/managed-fields/apply.ts';
 import { type FieldSet, fieldSetOf } from '../../apimachinery/managed-fields/field-set.ts';
-import { type FieldOwner, updateManagedFields } from '../../apimachinery/managed-fields/update.ts';
+import { disownFields, type FieldOwner, updateManagedFields } from '../../apimachinery/managed-fields/update.ts';
 import { formatTime } from '../../apimachinery/time.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { WriteRequest } from './options.ts';
@@ -19,14 +20,14 @@ export class ManagedFields {
 
   /** Brings the managedFields of `draft` up to date with what it changes in `live`. */
   readonly track: FieldTracker = (target, live, draft, request, now) => {
-    const { kind } = target.descriptor.type;
-    const tracked = updateManagedFields({
-      ...ownerOf(target, request, now),
-      live: live as unknown as JsonObject | undefined,
-      next: draft as unknown as JsonObject,
-      schema: target.descriptor.schema,
-      kind,
-    } as Parameters<typeof updateManagedFields>[0]);
+    const { schema, subresources } = target.descriptor;
+    const [before, next] = [live, draft] as unknown as [JsonObject | undefined, JsonObject];
+    const scale = target.subresource === 'scale' ? subresources['scale'] : undefined;
+    const path = scale?.type === 'scale' ? scale.specReplicas : undefined;
+    const tracked =
+      path !== undefined && before !== undefined && leavesNoOwner(before, next, path)
+        ? disownFields(before, next, fieldSetOf(path.join('.')))
+        : updateManagedFields({ ...ownerOf(target, request, now), live: before, next, schema });
     draft.metadata = tracked['metadata'] as unknown as KubeObject['metadata'];
     forgetScaleTimes(draft.metadata);
   };
@@ -62,7 +63,23 @@ function ownerOf({ descriptor, subresource }: Target, request: WriteRequest, tim
     subresource: subresource ?? '',
     time,
     resetFields: resetFields(descriptor, subresource),
+    ...(descriptor.versions !== undefined && { versions: descriptor.versions }),
   };
+}
+
+/**
+ * Whether the replicas are nobody's after a write through the Scale: when they are nobody's before, for then the Scale
+ * has no managers, and when they go to 0, which a Scale does not mention.
+ */
+function leavesNoOwner(before: JsonObject, next: JsonObject, path: readonly string[]): boolean {
+  const replicas = getPath(next, path);
+  return replicas !== getPath(before, path) && (replicas === 0 || !hasOwner(before as unknown as KubeObject, path));
+}
+
+/** Whether anybody manages the field at `path`. */
+export function hasOwner({ metadata }: KubeObject, path: readonly string[]): boolean {
+  const elements = path.map((name) => `f:${name}`);
+  return (metadata.managedFields ?? []).some(({ fieldsV1 }) => getPath(fieldsV1 as JsonObject, elements) !== undefined);
 }
 
 const STATUS = fieldSetOf('status');

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import type { JsonObject } from '../../api/schema.ts';
+import type { Json, JsonObject } from '../../api/schema.ts';
 import type { KubeObject, ResourceType } from '../../api/types.ts';
 import { apiVersionOf } from '../../api/types.ts';
 import { canonicalize } from '../../apimachinery/canonical.ts';
-import { semanticEqual } from '../../apimachinery/deep-equal.ts';
+import { deepEqual, semanticEqual } from '../../apimachinery/deep-equal.ts';
 import { type FieldError, fieldError, Verbatim } from '../../apimachinery/field-error.ts';
 import { cloneJson } from '../../apimachinery/json.ts';
 import { generateName } from '../../apimachinery/random-name.ts';
@@ -12,11 +12,15 @@ import { formatTime } from '../../apimachinery/time.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Descriptor, PartSubresource, UpdateStep, WriteContext } from '../../registry/descriptor.ts';
 import type { UserInfo } from '../../registry/user-info.ts';
+import {
+  validateObjectMeta,
+  validateObjectMetaUpdate,
+  wantsQualifiedFinalizers,
+} from '../../registry/validation/object-meta.ts';
 import type { AdmissionChain } from '../admission/admission.ts';
 import { objectKey, type Store } from '../storage/store.ts';
 import { encodeForStorage, StoredObject } from '../storage/stored-object.ts';
 import { checkPreconditions, isFinished, planDeletion } from './deletion.ts';
-import { validateObjectMeta, validateObjectMetaUpdate, wantsQualifiedFinalizers } from './object-meta-validation.ts';
 import type { DeleteRequest, WriteRequest } from './options.ts';
 
 /** How often a generated name may collide before the create fails (upstream: retryGenerateName). */
@@ -204,7 +208,7 @@ export class ResourceOperations {
         return removed;
       }
       const stored = toStorage(descriptor, next);
-      if (sameContent(stored, current.object)) return current;
+      if (sameContent(descriptor.custom, stored, current.object)) return current;
       const value = encodeForStorage(stored);
       if (request.dryRun) return unstored(key, value, current.revision);
       const result = await this.store.datastore.update(key, value, current.revision, {
@@ -439,17 +443,23 @@ function contentChanged(
 ): boolean {
   const { metadata: after, status: _s, ...spec } = draft as KubeObject & { status?: unknown };
   const { metadata: before, status: _t, ...old } = live as KubeObject & { status?: unknown };
-  if (!semanticEqual(spec, old)) return true;
+  if (!contentEqual(custom, spec, old)) return true;
   // Without a view of its own the status of a custom resource is content like any other.
-  if (custom && subresources['status'] === undefined && !semanticEqual(_s, _t)) return true;
+  if (custom && subresources['status'] === undefined && !deepEqual(_s as Json, _t as Json)) return true;
   return followed.some((field) => !semanticEqual(after[field], before[field]));
 }
 
+/** In custom resources an empty value is another one than none. */
+const contentEqual = (custom: boolean, a: object, b: object): boolean =>
+  custom ? deepEqual(a as JsonObject, b as JsonObject) : semanticEqual(a, b);
+
 /** Equal but for resourceVersion and the times in managedFields. */
-function sameContent(draft: KubeObject, live: KubeObject): boolean {
+function sameContent(custom: boolean, draft: KubeObject, live: KubeObject): boolean {
   const { resourceVersion: _r, managedFields: a = [], ...after } = draft.metadata;
   const { resourceVersion: _v, managedFields: b = [], ...before } = live.metadata;
-  if (!semanticEqual({ ...draft, metadata: after }, { ...live, metadata: before })) return false;
+  const { metadata: _m, ...content } = draft;
+  const { metadata: _l, ...liveContent } = live;
+  if (!semanticEqual(after, before) || !contentEqual(custom, content, liveContent)) return false;
   const untimed = (entries: typeof a): unknown[] => entries.map(({ time: _, ...entry }) => entry);
   return semanticEqual(untimed(a), untimed(b));
 }

@@ -1,9 +1,11 @@
 import type { CustomResourceDefinition } from '../../api/generated/apiextensions-v1.ts';
 import { customResourceDefinitions } from '../../api/resources.ts';
+import { goQuote } from '../../apimachinery/go-quote.ts';
 import { hasFinalizer } from '../../apimachinery/object-meta.ts';
 import { nameColumn } from '../columns.ts';
 import { type Column, describe } from '../descriptor.ts';
-import { validateChangedDefinition, validateDefinition, validateNewDefinition } from './validation/definition.ts';
+import { unrecognizedFormats } from './unrecognized-formats.ts';
+import { validateChangedDefinition, validateDefinitionStatus, validateNewDefinition } from './validation/definition.ts';
 
 /** Keeps a definition until the objects of its kind are gone. */
 export const CLEANUP_FINALIZER = 'customresourcecleanup.apiextensions.k8s.io';
@@ -29,7 +31,6 @@ export const customResourceDefinition = describe<CustomResourceDefinition>(custo
     names.singular ||= (names.kind ?? '').toLowerCase();
     if (!names.listKind && names.kind) names.listKind = `${names.kind}List`;
     spec.conversion ??= { strategy: 'None' };
-    spec.conversion.strategy ||= 'None';
     const service = spec.conversion.webhook?.clientConfig?.service;
     if (service !== undefined) service.port ??= 443;
   },
@@ -51,7 +52,13 @@ export const customResourceDefinition = describe<CustomResourceDefinition>(custo
     }
   },
   holdsDeletion: (object) => hasFinalizer(object, CLEANUP_FINALIZER),
-  validate: validateDefinition,
   validateCreate: validateNewDefinition,
   validateUpdate: validateChangedDefinition,
+  validateStatus: validateDefinitionStatus,
+  warnings({ spec }, old) {
+    const had = old === undefined ? [] : unrecognizedFormats(old.spec);
+    return unrecognizedFormats(spec)
+      .filter((format) => !had.includes(format))
+      .map((format) => `unrecognized format ${goQuote(format)}`);
+  },
 });

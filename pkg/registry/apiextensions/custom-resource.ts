@@ -64,6 +64,7 @@ function customDescriptor(
     schema,
     openapi: props as JsonObject,
     custom: true,
+    versions: spec.versions.map(({ name }) => apiVersionOf({ group: spec.group, version: name })),
     listKind: names.listKind || `${type.kind}List`,
     singular: names.singular || type.kind.toLowerCase(),
     shortNames: names.shortNames ?? [],

@@ -3,12 +3,12 @@ import type { CustomResourceSubresourceScale, JSONSchemaProps } from '../../../a
 import type { Json, JsonObject } from '../../../api/schema.ts';
 import type { KubeObject } from '../../../api/types.ts';
 import { fieldNames, parseJsonPath } from '../../../apimachinery/custom/json-path.ts';
-import { additionalOf, itemsOf } from '../../../apimachinery/custom/structural-schema.ts';
 import { validateLists, validateValue } from '../../../apimachinery/custom/validate-value.ts';
 import { type FieldError, fieldError } from '../../../apimachinery/field-error.ts';
 import { goValueText } from '../../../apimachinery/go-value.ts';
 import { getKey, isJsonObject } from '../../../apimachinery/json.ts';
 import { parseLabelSelector } from '../../../apimachinery/label-parser.ts';
+import { embeddedErrors } from './embedded-objects.ts';
 
 const MAX_INT32 = 2 ** 31 - 1;
 
@@ -89,27 +89,4 @@ function goType(value: Json): string {
   if (typeof value === 'number') return Number.isInteger(value) ? 'int64' : 'float64';
   if (typeof value === 'boolean') return 'bool';
   return typeof value === 'string' ? 'string' : 'map[string]interface {}';
-}
-
-/** Objects within the object (x-kubernetes-embedded-resource) have to say what they are. */
-function embeddedErrors(value: Json, props: JSONSchemaProps, path: string): FieldError[] {
-  const errors: FieldError[] = [];
-  if (Array.isArray(value)) {
-    const items = itemsOf(props);
-    if (items === undefined) return errors;
-    return value.flatMap((item, index) => embeddedErrors(item, items, `${path}[${index}]`));
-  }
-  if (!isJsonObject(value)) return errors;
-  if (props['x-kubernetes-embedded-resource'] === true) {
-    for (const name of ['apiVersion', 'kind']) {
-      if (!getKey(value, name)) errors.push(fieldError.required(`${path}.${name}`, 'must not be empty'));
-    }
-  }
-  const additional = additionalOf(props);
-  for (const [name, item] of Object.entries(value)) {
-    const schema = props.properties?.[name] ?? (additional === true ? undefined : additional);
-    if (schema === undefined || item === undefined) continue;
-    errors.push(...embeddedErrors(item, schema, path === '' ? name : `${path}.${name}`));
-  }
-  return errors;
 }

@@ -7,44 +7,54 @@ import { type FieldError, fieldError, goStringSlice, Verbatim } from '../../apim
 import { FieldPath } from '../../apimachinery/field-path.ts';
 import { validateLabels } from '../../apimachinery/labels.ts';
 import { isDns1123Label, isQualifiedName } from '../../apimachinery/names.ts';
-import type { Descriptor } from '../../registry/descriptor.ts';
-import { finalizerDomain } from '../../registry/validation/finalizers.ts';
-import { validateAnnotations } from '../../registry/validation/rules.ts';
+import type { Descriptor } from '../descriptor.ts';
+import { finalizerDomain } from './finalizers.ts';
+import { validateAnnotations } from './rules.ts';
 
 const MANAGER_LIMIT_BYTES = 128;
 const SUBRESOURCE_LIMIT_BYTES = 256;
+
+type Metadata = KubeObject['metadata'];
+
+/** What has to be known of the kind of an object. */
+type ObjectShape = Pick<Descriptor, 'validateName' | 'custom'> & {
+  readonly type: Pick<Descriptor['type'], 'group' | 'namespaced'>;
+};
 
 const METADATA = FieldPath.of('metadata');
 const IMMUTABLE = 'field is immutable';
 
 /** Upstream's ValidateObjectMeta. */
-export function validateObjectMeta(descriptor: Descriptor, object: KubeObject): FieldError[] {
-  const meta = object.metadata;
+export function validateObjectMeta(
+  shape: ObjectShape,
+  { metadata: meta }: Pick<KubeObject, 'metadata'>,
+  path = METADATA,
+): FieldError[] {
   const errors: FieldError[] = [];
   if (meta.generateName) {
-    for (const text of descriptor.validateName(meta.generateName, true)) {
-      errors.push(fieldError.invalid(METADATA.child('generateName'), meta.generateName, text));
+    for (const text of shape.validateName(meta.generateName, true)) {
+      errors.push(fieldError.invalid(path.child('generateName'), meta.generateName, text));
     }
   }
   if (!meta.name) {
-    errors.push(fieldError.required(METADATA.child('name'), 'name or generateName is required'));
+    errors.push(fieldError.required(path.child('name'), 'name or generateName is required'));
   } else {
-    for (const text of descriptor.validateName(meta.name, false)) {
-      errors.push(fieldError.invalid(METADATA.child('name'), meta.name, text));
+    for (const text of shape.validateName(meta.name, false)) {
+      errors.push(fieldError.invalid(path.child('name'), meta.name, text));
     }
   }
-  if (descriptor.type.namespaced) {
-    if (!meta.namespace) errors.push(fieldError.required(METADATA.child('namespace'), ''));
+  if (shape.type.namespaced) {
+    if (!meta.namespace) errors.push(fieldError.required(path.child('namespace'), ''));
     else {
       for (const text of isDns1123Label(meta.namespace)) {
-        errors.push(fieldError.invalid(METADATA.child('namespace'), meta.namespace, text));
+        errors.push(fieldError.invalid(path.child('namespace'), meta.namespace, text));
       }
     }
   }
-  append(errors, validateMetadataMaps(object));
-  append(errors, validateFinalizers(object));
-  append(errors, validateManagedFields(object));
-  if (wantsQualifiedFinalizers(descriptor)) append(errors, finalizersWithoutDomain(object));
+  append(errors, validateMetadataMaps(meta, path));
+  append(errors, validateFinalizers(meta, path.child('finalizers')));
+  append(errors, validateManagedFields(meta, path.child('managedFields')));
+  if (wantsQualifiedFinalizers(shape)) append(errors, finalizersWithoutDomain(meta, path.child('finalizers')));
   return errors;
 }
 
@@ -71,21 +81,23 @@ export function validateObjectMetaUpdate(object: KubeObject, old: KubeObject, ch
       errors.push(fieldError.invalid(METADATA.child(field), value, IMMUTABLE));
     }
   }
-  const finalizers = checkFinalizers ? finalizersWithoutDomain(object) : [];
-  return [...errors, ...validateMetadataMaps(object), ...validateManagedFields(object), ...finalizers];
-}
-
-function validateMetadataMaps(object: KubeObject): FieldError[] {
   return [
-    ...validateLabels(object.metadata.labels, METADATA.child('labels')),
-    ...validateAnnotations(object.metadata.annotations, METADATA.child('annotations')),
-    ...validateOwners(object.metadata.ownerReferences ?? [], METADATA.child('ownerReferences')),
+    ...errors,
+    ...validateMetadataMaps(meta, METADATA),
+    ...validateManagedFields(meta, METADATA.child('managedFields')),
+    ...(checkFinalizers ? finalizersWithoutDomain(meta, METADATA.child('finalizers')) : []),
   ];
 }
 
-function validateFinalizers(object: KubeObject): FieldError[] {
-  const path = METADATA.child('finalizers');
-  const names = object.metadata.finalizers ?? [];
+function validateMetadataMaps(meta: Metadata, path: FieldPath): FieldError[] {
+  return [
+    ...validateLabels(meta.labels, path.child('labels')),
+    ...validateAnnotations(meta.annotations, path.child('annotations')),
+    ...validateOwners(meta.ownerReferences ?? [], path.child('ownerReferences')),
+  ];
+}
+
+function validateFinalizers({ finalizers: names = [] }: Metadata, path: FieldPath): FieldError[] {
   const errors = names.flatMap((name) => isQualifiedName(name).map((text) => fieldError.invalid(path, name, text)));
   if (names.includes('orphan') && names.includes('foregroundDeletion')) {
     const text = 'finalizer orphan and foregroundDeletion cannot be both set';
@@ -102,13 +114,12 @@ const LENIENT_GROUPS: ReadonlySet<string> = new Set([
 ]);
 
 /** Whether finalizers without a domain have to be those of the API server itself. */
-export function wantsQualifiedFinalizers({ custom, type }: Descriptor): boolean {
+export function wantsQualifiedFinalizers({ custom, type }: ObjectShape): boolean {
   return !custom && !LENIENT_GROUPS.has(type.group);
 }
 
-function finalizersWithoutDomain(object: KubeObject): FieldError[] {
-  const path = METADATA.child('finalizers');
-  return (object.metadata.finalizers ?? []).flatMap((name, index) => [...finalizerDomain(name, path.index(index))]);
+function finalizersWithoutDomain({ finalizers = [] }: Metadata, path: FieldPath): FieldError[] {
+  return finalizers.flatMap((name, index) => [...finalizerDomain(name, path.index(index))]);
 }
 
 /** The paths have no index, as upstream's have none. */
@@ -140,10 +151,10 @@ function validateOwners(owners: readonly OwnerReference[], path: FieldPath): Fie
 /** Whether its apiVersion is `version` or `group/version`. */
 const hasVersion = ({ apiVersion = '' }: Partial<OwnerReference>): boolean => /^([^/]*\/)?[^/]+$/.test(apiVersion);
 
-function validateManagedFields(object: KubeObject): FieldError[] {
+function validateManagedFields(meta: Metadata, managedFields: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
-  for (const [index, entry] of (object.metadata.managedFields ?? []).entries()) {
-    const path = METADATA.child('managedFields').index(index);
+  for (const [index, entry] of (meta.managedFields ?? []).entries()) {
+    const path = managedFields.index(index);
     if (entry.operation !== 'Apply' && entry.operation !== 'Update') {
       errors.push(fieldError.invalid(path.child('operation'), entry.operation ?? '', 'must be `Apply` or `Update`'));
     }
