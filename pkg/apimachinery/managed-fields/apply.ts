@@ -26,7 +26,8 @@ import {
   managerKey,
 } from './managers.ts';
 import { mergeTyped, removeFields, withNamedFields } from './merge.ts';
-import { checkTypes, TypedError } from './typed.ts';
+import { checkTypes } from './type-errors.ts';
+import { TypedError } from './typed.ts';
 import {
   changesFor,
   emptyObject,
@@ -127,9 +128,8 @@ const inScale = ({ manager }: Conflict): Conflict => ({
 
 function configuredFields({ config, schema, apiVersion, kind }: ApplyRequest): FieldSet {
   try {
-    // Built-in kinds are decoded first; what a custom resource may hold only its schema knows.
-    if (schema.name === '') checkTypes(config, schema);
-    return fieldsOf(config, schema, true);
+    checkTypes(config, schema);
+    return fieldsOf(config, schema);
   } catch (error) {
     if (!(error instanceof TypedError)) throw error;
     const metadata = isJsonObject(config['metadata']) ? config['metadata'] : {};

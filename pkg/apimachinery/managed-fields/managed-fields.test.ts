@@ -81,7 +81,7 @@ test('the fields of an object', () => {
       },
     },
   };
-  assert.deepEqual(fieldsOf(config, deployment, true), {
+  assert.deepEqual(fieldsOf(config, deployment), {
     'f:spec': {
       'f:selector': leaf,
       'f:template': {

@@ -44,25 +44,28 @@ export function divides(schema: Schema, value: Json | undefined): 'fields' | 'it
   return isJsonObject(value) ? 'fields' : 'whole';
 }
 
-/** The path element of a list item. Throws TypedError when the item lacks a key. */
+/** The path element of a list item: of the keys it has. Throws TypedError when the item has no identity. */
 export function itemElement(item: Json, schema: ListSchema): string {
   if (schema.listType === 'set') {
-    if (typeof item === 'object' && item !== null)
-      throw new TypedError('associative list without keys has an element that is not a scalar');
-    return `v:${JSON.stringify(item)}`;
+    if (Array.isArray(item)) throw new TypedError('not supported: associative list with lists as elements');
+    if (typeof item !== 'object') return `v:${JSON.stringify(item)}`;
+    const what = item === null ? 'an explicit null' : 'a map type';
+    throw new TypedError(`associative list without keys has an element that's ${what}`);
   }
-  if (!isJsonObject(item)) throw new TypedError('associative list with keys may not have non-map elements');
+  if (!isJsonObject(item)) {
+    const what = item === null ? 'a null element' : 'non-map elements';
+    throw new TypedError(`associative list with keys may not have ${what}`);
+  }
   const keys: string[] = [];
   for (const key of sortedKeys(schema)) {
     const value = item[key] ?? (schema.items.kind === 'struct' ? schema.items.fields.get(key)?.default : undefined);
-    if (value === undefined) {
-      throw new TypedError(
-        `associative list with keys has an element that omits key field ${JSON.stringify(key)} (and doesn't have default value)`,
-      );
-    }
-    keys.push(`${JSON.stringify(key)}:${JSON.stringify(value)}`);
+    if (value !== undefined) keys.push(`${JSON.stringify(key)}:${JSON.stringify(value)}`);
   }
-  return `k:{${keys.join(',')}}`;
+  if (keys.length > 0) return `k:{${keys.join(',')}}`;
+  const names = schema.mapKeys.map((key) => JSON.stringify(key)).join(' ');
+  throw new TypedError(
+    `associative list with keys has an element that omits all key fields [${names}] (and doesn't have default values for any key fields)`,
+  );
 }
 
 const keyOrders = new WeakMap<ListSchema, readonly string[]>();
@@ -94,61 +97,3 @@ export const isVacant = (value: Json | undefined): boolean =>
   (Array.isArray(value) ? value.length === 0 : isJsonObject(value) && Object.keys(value).length === 0);
 
 export const objectOf = (value: Json | undefined): JsonObject | undefined => (isJsonObject(value) ? value : undefined);
-
-/** Refuses values of another type than the Schema's, naming the first (structured-merge-diff's validation). */
-export function checkTypes(value: Json, schema: Schema, path = ''): void {
-  // Null is as good as nothing, whatever belongs there.
-  if (value === null) return;
-  const expected = expectedType(value, schema);
-  if (expected !== undefined) throw new TypedError(`${path}: expected ${expected}, got ${typeName(value)}`);
-  if (schema.kind === 'list' && Array.isArray(value)) {
-    for (const [index, item] of value.entries()) {
-      checkTypes(item, schema.items, `${path}[${schema.listType === 'atomic' ? index : listElement(item, schema)}]`);
-    }
-  } else if (isJsonObject(value)) {
-    for (const [key, item] of Object.entries(value)) {
-      const below = childSchema(schema, key);
-      if (below !== undefined && item !== undefined) checkTypes(item, below, `${path}.${key}`);
-    }
-  }
-}
-
-/** How a path names an item of a set or a map list: by its value or its keys. */
-function listElement(item: Json, schema: ListSchema): string {
-  const element = itemElement(item, schema);
-  if (element.startsWith('v:')) return `=${element.slice(2)}`;
-  const keys = JSON.parse(element.slice(2)) as JsonObject;
-  return Object.entries(keys)
-    .map(([key, value]) => `${key}=${JSON.stringify(value)}`)
-    .join(',');
-}
-
-const SCALARS: Readonly<Record<string, readonly [type: string, told: string]>> = {
-  string: ['string', 'string'],
-  int64: ['number', 'numeric (int or float)'],
-  double: ['number', 'numeric (int or float)'],
-  boolean: ['boolean', 'boolean'],
-};
-
-/** What was expected, when `value` is something else. */
-function expectedType(value: Json, schema: Schema): string | undefined {
-  switch (schema.kind) {
-    case 'struct':
-    case 'map':
-      return isJsonObject(value) ? undefined : 'map';
-    case 'list':
-      return Array.isArray(value) ? undefined : 'list';
-    case 'scalar': {
-      const [type, told] = SCALARS[schema.type] ?? [];
-      return type === undefined || typeof value === type ? undefined : told;
-    }
-    default:
-      return undefined;
-  }
-}
-
-function typeName(value: Json): string {
-  if (Array.isArray(value)) return 'list';
-  if (typeof value === 'number') return Number.isInteger(value) ? 'int' : 'float';
-  return typeof value === 'object' ? 'map' : typeof value;
-}

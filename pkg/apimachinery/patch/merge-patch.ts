@@ -8,6 +8,7 @@ import { statusErrors } from '../status-error.ts';
  * (400) when `patch` is no object.
  */
 export function applyMergePatch(object: JsonObject, patch: Json): JsonObject {
+  if (patch === null) throw statusErrors.badRequest('Invalid JSON Patch');
   if (!isJsonObject(patch)) {
     throw statusErrors.badRequest(
       `error decoding patch: json: cannot unmarshal ${Array.isArray(patch) ? 'array' : typeof patch} into Go value of type map[string]interface {}`,

@@ -28,8 +28,11 @@ const badArgument = (expected: string, value: Json | undefined): StatusError =>
  * StatusError: 400 for malformed directives, a bare 500 for the rest, as upstream does.
  */
 export function applyStrategicMergePatch(object: JsonObject, patch: Json, schema: Schema): JsonObject {
-  if (!isJsonObject(patch)) throw badRequest('invalid JSON document');
-  return mergeObject(object, patch, schema);
+  if (!isJsonObject(patch) && patch !== null) {
+    const what = Array.isArray(patch) ? 'array' : typeof patch === 'boolean' ? 'bool' : typeof patch;
+    throw badRequest(`json: cannot unmarshal ${what} into Go value of type map[string]interface {}`);
+  }
+  return mergeObject(object, patch ?? {}, schema);
 }
 
 /** What the schema says about a field: how it merges and what lies below it. */

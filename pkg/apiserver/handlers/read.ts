@@ -29,6 +29,8 @@ export async function handleGet(
   operations: ResourceOperations,
 ): Promise<void> {
   const namespace = descriptor.type.namespaced ? exchange.info.namespace : undefined;
+  // What cannot be answered is not looked for.
+  negotiate(exchange.request.headers.accept, descriptor.custom);
   if (descriptor.computed !== undefined) {
     sendObject(exchange, descriptor, await computedObject(descriptor, exchange.info.name, namespace), 200);
     return;

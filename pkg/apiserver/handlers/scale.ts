@@ -13,14 +13,14 @@ import { isStatusReason, statusErrors } from '../../apimachinery/status-error.ts
 import type { Descriptor, ScaleSubresource } from '../../registry/descriptor.ts';
 import { scaleColumns } from '../../registry/scale.ts';
 import type { ApiCore } from '../api-core.ts';
-import { decodeObject, mediaTypeOf, parsePatch, typedObject } from '../http/codec.ts';
+import { decodeObject, parsePatch, typedObject } from '../http/codec.ts';
 import { type Exchange, readBody, sendDocument } from '../http/exchange.ts';
 import { negotiate } from '../http/negotiate.ts';
 import { objectOf, tableOf } from '../http/representation.ts';
 import { parseWriteOptions, type WriteOptions } from '../http/request-options.ts';
 import { hasOwner } from '../operations/managed-fields.ts';
 import { rowObject } from './read.ts';
-import { appliedDocument, checkName, writeRequest } from './write.ts';
+import { appliedDocument, checkName, checkNamespace, patchedObject, patchTypeOf, writeRequest } from './write.ts';
 
 const SCALE_SCHEMA = schemaOf('autoscaling.v1.Scale');
 
@@ -66,6 +66,7 @@ export async function handleScaleUpdate(
   const body = await readBody(exchange.request);
   const scale = decodeObject(exchange, scaleDescriptor(descriptor), body, options.fieldValidation) as Scale;
   checkName(scale, exchange.info.name);
+  checkNamespace(scale, exchange, descriptor);
   await writeScale(exchange, descriptor, subresource, core, options, () => scale);
 }
 
@@ -76,22 +77,32 @@ export async function handleScalePatch(
   subresource: ScaleSubresource,
   core: ApiCore,
 ): Promise<void> {
-  const type = mediaTypeOf(exchange.request);
-  const isApply = type.startsWith('application/apply-patch+');
+  const type = patchTypeOf(exchange, descriptor);
+  const isApply = type === 'apply';
   const options = parseWriteOptions(exchange.query, 'PatchOptions', isApply ? 'apply' : 'other');
   const body = await readBody(exchange.request);
   if (isApply) {
     await applyScale(exchange, descriptor, subresource, core, body, options);
     return;
   }
-  const { value: patch } = parsePatch(body);
+  const { value: patch, duplicates: findings } = parsePatch(body);
   exchange.audit?.raw(patch);
+  const shape = scaleDescriptor(descriptor);
   await writeScale(exchange, descriptor, subresource, core, options, (live) => {
     const before = scaleOf(live, subresource) as unknown as JsonObject;
     // A Scale has no lists: its strategic merge patch is a merge patch.
-    const after =
-      type === 'application/json-patch+json' ? applyJsonPatch(before, patch) : applyMergePatch(before, patch);
-    return typedObject(exchange, scaleDescriptor(descriptor), after, options.fieldValidation) as Scale;
+    const after = type === 'json' ? applyJsonPatch(before, patch) : applyMergePatch(before, patch);
+    const reading = { findings, type, validation: options.fieldValidation };
+    const scale = patchedObject(exchange, shape, after, reading, () => JSON.stringify(after)) as Scale;
+    if (
+      subresource.mayLackReplicas &&
+      !hasReplicas(live, subresource) &&
+      getPath(after, ['spec', 'replicas']) === undefined
+    ) {
+      const path = JSON.stringify(`.${subresource.specReplicas.join('.')}`);
+      throw statusErrors.badRequest(`the spec replicas field ${path} cannot be empty`);
+    }
+    return scale;
   });
 }
 
@@ -105,14 +116,19 @@ async function applyScale(
   options: WriteOptions,
 ): Promise<void> {
   const scale = scaleDescriptor(descriptor);
+  const { info } = exchange;
+  const target = { descriptor, namespace: info.namespace, subresource: 'scale' };
+  try {
+    core.operations.get(target, info.name);
+  } catch (error) {
+    throw ofScale(error, descriptor, info.name);
+  }
   const applied = typedObject(
     exchange,
     scale,
     appliedDocument(exchange, scale, body, options.fieldValidation),
     options.fieldValidation,
   ) as Scale;
-  const { info } = exchange;
-  const target = { descriptor, namespace: info.namespace, subresource: 'scale' };
   const request = writeRequest(exchange, options);
   const { kind } = descriptor.type;
   const config: JsonObject = { apiVersion: apiVersionOf(descriptor.type), kind, metadata: { name: info.name } };

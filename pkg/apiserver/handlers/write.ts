@@ -158,7 +158,7 @@ function checkSubmittedUid(object: KubeObject, live: KubeObject, descriptor: Des
   throw statusErrors.conflict(descriptor.type, live.metadata.name, text);
 }
 
-function checkNamespace(object: KubeObject, exchange: Exchange, descriptor: Descriptor): void {
+export function checkNamespace(object: KubeObject, exchange: Exchange, descriptor: Descriptor): void {
   const { namespace } = object.metadata;
   const expected = descriptor.type.namespaced ? exchange.info.namespace : '';
   if (namespace && namespace !== expected) {
@@ -168,13 +168,22 @@ function checkNamespace(object: KubeObject, exchange: Exchange, descriptor: Desc
   }
 }
 
-const PATCH_TYPES: Readonly<Record<string, 'json' | 'merge' | 'strategic' | 'apply'>> = {
+const PATCH_TYPES: Readonly<Record<string, PatchType>> = {
   'application/json-patch+json': 'json',
   'application/merge-patch+json': 'merge',
   'application/strategic-merge-patch+json': 'strategic',
   'application/apply-patch+yaml': 'apply',
-  'application/apply-patch+json': 'apply',
 };
+
+type PatchType = 'json' | 'merge' | 'strategic' | 'apply';
+
+/** The type of patch that the body is; throws UnsupportedMediaType. */
+export function patchTypeOf(exchange: Exchange, descriptor: Descriptor): PatchType {
+  const mediaType = mediaTypeOf(exchange.request);
+  const type = Object.hasOwn(PATCH_TYPES, mediaType) ? PATCH_TYPES[mediaType] : undefined;
+  if (type === undefined || (type === 'strategic' && descriptor.custom)) throw unsupportedPatch(descriptor);
+  return type;
+}
 
 /** PATCH of an object or of one of its parts. */
 export async function handlePatch(
@@ -183,9 +192,7 @@ export async function handlePatch(
   operations: ResourceOperations,
   managedFields: ManagedFields,
 ): Promise<void> {
-  const mediaType = mediaTypeOf(exchange.request);
-  const type = Object.hasOwn(PATCH_TYPES, mediaType) ? PATCH_TYPES[mediaType] : undefined;
-  if (type === undefined || (type === 'strategic' && descriptor.custom)) throw unsupportedPatch(descriptor);
+  const type = patchTypeOf(exchange, descriptor);
   const options = parseWriteOptions(exchange.query, 'PatchOptions', type === 'apply' ? 'apply' : 'other');
   requireRepresentation(exchange, descriptor, 'object');
   const body = await readBody(exchange.request);
@@ -196,7 +203,7 @@ export async function handlePatch(
   const parsed = parsePatch(body);
   const { value: patch } = parsed;
   exchange.audit?.raw(patch);
-  const patchErrors = type === 'json' ? strictJsonPatchErrors(parsed) : parsed.duplicates;
+  const findings = type === 'json' ? strictJsonPatchErrors(parsed) : parsed.duplicates;
   const { name } = exchange.info;
   const stored = await operations.update(
     targetOf(exchange, descriptor),
@@ -209,8 +216,10 @@ export async function handlePatch(
           : type === 'merge'
             ? applyMergePatch(before, patch)
             : applyStrategicMergePatch(before, patch, descriptor.schema);
-      const quoted = (): string => (type === 'strategic' ? goValueText(patch) : JSON.stringify(after));
-      const object = patchedObject(exchange, descriptor, after, options.fieldValidation, type, patchErrors, quoted);
+      const reading = { findings, type, validation: options.fieldValidation };
+      const object = patchedObject(exchange, descriptor, after, reading, () =>
+        type === 'strategic' ? goValueText(patch) : JSON.stringify(after),
+      );
       checkName(object, name);
       return object;
     },
@@ -242,33 +251,60 @@ function strictJsonPatchErrors(parsed: ParsedJson): readonly string[] {
   return inDocumentOrder(parsed, unknown).map((text) => `json patch ${text}`);
 }
 
+interface PatchReading {
+  readonly type: 'json' | 'merge' | 'strategic';
+  readonly validation: FieldValidation;
+  /** What is strange about the patch itself. */
+  readonly findings: readonly string[];
+}
+
 /** What a patch made, as a typed object; a patch that broke it is at fault itself, so the answer is 422, not 400. */
-function patchedObject(
+export function patchedObject(
   exchange: Exchange,
   descriptor: Descriptor,
   document: JsonObject,
-  validation: FieldValidation,
-  type: 'json' | 'merge' | 'strategic',
-  patchErrors: readonly string[],
+  { findings, type, validation }: PatchReading,
   quoted: () => string,
 ): KubeObject {
   const refuse = (text: string): Error =>
     statusErrors.invalid({ group: '', kind: '' }, '', [fieldError.invalid('patch', quoted(), text)]);
+  if (descriptor.custom) checkPatchedKind(document, descriptor, refuse);
   // A strategic patch is made of fields, which upstream does not ask what they are of.
   const foreign = descriptor.custom || type === 'strategic' ? undefined : foreignKind(document, descriptor.type);
   if (foreign !== undefined && foreign !== WRONG_VERSION) throw refuse(foreign);
   try {
-    const decoded = decodeFields(document, descriptor);
-    const { value } = decoded;
-    const strictErrors = [...patchErrors, ...decoded.strictErrors];
-    if (strictErrors.length > 0) {
-      if (validation === 'Strict') throw refuse(strictDecodingText(strictErrors));
-      if (validation === 'Warn') append(exchange.warnings, strictErrors);
+    const { value, strictErrors } = decodeFields(document, descriptor);
+    const all = [...findings, ...strictErrors];
+    if (all.length > 0) {
+      if (validation === 'Strict') throw refuse(strictDecodingText(all));
+      if (validation === 'Warn') append(exchange.warnings, all);
     }
     return completeObject(descriptor, value);
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;
     throw refuse(error.message);
+  }
+}
+
+/** A custom resource stays what it is, whatever a patch makes of its kind. */
+function checkPatchedKind(
+  { kind, apiVersion, ...document }: JsonObject,
+  { type }: Descriptor,
+  refuse: (text: string) => Error,
+): void {
+  if (kind === undefined) throw refuse(`Object 'Kind' is missing in '${JSON.stringify({ apiVersion, ...document })}'`);
+  if (apiVersion === undefined) {
+    throw statusErrors.internalError("Object 'apiVersion' is missing in 'object has no apiVersion field'");
+  }
+  const metadata = document['metadata'];
+  const name = isJsonObject(metadata) ? String(metadata['name']) : '';
+  for (const [field, value, expected] of [
+    ['kind', kind, type.kind],
+    ['apiVersion', apiVersion, apiVersionOf(type)],
+  ] as const) {
+    if (value === expected) continue;
+    const error = fieldError.invalid(field, value, `must be ${expected}`);
+    throw statusErrors.invalid({ group: type.group, kind: String(kind) }, name, [error]);
   }
 }
 
@@ -332,7 +368,8 @@ export function appliedDocument(
     const text = error instanceof Error ? error.message : String(error);
     throw statusErrors.badRequest(`error decoding YAML: error converting YAML to JSON: ${text}`);
   }
-  const { value, duplicates } = parsed;
+  const value = parsed.value ?? {};
+  const { duplicates } = parsed;
   if (!isJsonObject(value)) {
     const what = Array.isArray(value) ? 'array' : typeof value;
     throw statusErrors.badRequest(

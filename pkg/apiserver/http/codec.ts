@@ -113,7 +113,7 @@ function decodeBinary(descriptor: Descriptor, body: Buffer, unrecognized: (messa
   }
 }
 
-/** The JSON of a patch; throws BadRequest. */
+/** The JSON of a patch, with the fields it has twice; throws BadRequest. */
 export function parsePatch(body: Buffer): ParsedJson {
   try {
     return parseJson(body.toString('utf8'));
@@ -136,8 +136,12 @@ export function decodeDeleteOptions(exchange: Exchange, body: Buffer): JsonObjec
     const what = mediaType === PROTOBUF_TYPE ? '' : "couldn't get version/kind; json parse error: ";
     throw statusErrors.badRequest(what + (error instanceof Error ? error.message : String(error)));
   }
+  parsed ??= {};
   if (!isJsonObject(parsed)) {
-    throw statusErrors.badRequest("couldn't get version/kind; json parse error: DeleteOptions must be an object");
+    const what = Array.isArray(parsed) ? 'array' : typeof parsed;
+    throw statusErrors.badRequest(
+      `couldn't get version/kind; json parse error: json: cannot unmarshal ${what} into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }`,
+    );
   }
   const { kind, apiVersion } = parsed;
   if (kind !== undefined && kind !== '' && kind !== 'DeleteOptions') {
@@ -150,7 +154,7 @@ export function decodeDeleteOptions(exchange: Exchange, body: Buffer): JsonObjec
     return decodeAlong(parsed, DELETE_OPTIONS).value;
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;
-    throw cannotHandle('DeleteOptions', 'v1', error.message);
+    throw statusErrors.badRequest(error.message);
   }
 }
 

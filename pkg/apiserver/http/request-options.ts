@@ -1,4 +1,5 @@
 import type { JsonObject } from '../../api/schema.ts';
+import { append } from '../../apimachinery/append.ts';
 import { type FieldError, fieldError, goStringSlice } from '../../apimachinery/field-error.ts';
 import { statusErrors } from '../../apimachinery/status-error.ts';
 import { isTrue } from '../request-info.ts';
@@ -13,6 +14,8 @@ export interface WriteOptions {
 }
 
 const MANAGER_LIMIT_BYTES = 128;
+/** What Go's unicode.IsPrint is not true of. */
+const NOT_PRINTABLE = /[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/u;
 
 /** The options of a create, update or patch; `kind` is upstream's name of them, for messages. */
 export function parseWriteOptions(
@@ -22,16 +25,6 @@ export function parseWriteOptions(
 ): WriteOptions {
   const errors: FieldError[] = [];
   const manager = query.get('fieldManager') ?? '';
-  if (Buffer.byteLength(manager) > MANAGER_LIMIT_BYTES) {
-    errors.push(fieldError.tooLong('fieldManager', MANAGER_LIMIT_BYTES));
-  } else if (/[^\P{C}]/u.test(manager)) {
-    errors.push(fieldError.invalid('fieldManager', manager, 'should only contain printable characters'));
-  }
-  const dryRun = parseDryRun(query.getAll('dryRun'), errors);
-  const validation = query.get('fieldValidation') ?? '';
-  if (!['', 'Ignore', 'Strict', 'Warn'].includes(validation)) {
-    errors.push(fieldError.notSupported('fieldValidation', validation, ['', 'Ignore', 'Strict', 'Warn']));
-  }
   const force = query.has('force') ? isTrue(query.get('force')) : undefined;
   if (kind === 'PatchOptions') {
     if (patchType === 'apply' && manager === '') {
@@ -41,12 +34,30 @@ export function parseWriteOptions(
       errors.push(fieldError.forbidden('force', 'may not be specified for non-apply patch'));
     }
   }
+  append(errors, managerErrors(manager));
+  const dryRun = parseDryRun(query.getAll('dryRun'), errors);
+  const validation = query.get('fieldValidation') ?? '';
+  if (!['', 'Ignore', 'Strict', 'Warn'].includes(validation)) {
+    errors.push(fieldError.notSupported('fieldValidation', validation, ['', 'Ignore', 'Strict', 'Warn']));
+  }
   if (errors.length > 0) throw statusErrors.invalid({ group: 'meta.k8s.io', kind }, '', errors);
   return { dryRun, fieldManager: manager, fieldValidation: (validation || 'Warn') as FieldValidation, force };
 }
 
-function parseDryRun(values: readonly string[], errors: FieldError[]): boolean {
-  const given = values.filter((value) => value !== '');
+function managerErrors(manager: string): FieldError[] {
+  const errors: FieldError[] = [];
+  if (Buffer.byteLength(manager) > MANAGER_LIMIT_BYTES) {
+    errors.push(fieldError.tooLong('fieldManager', MANAGER_LIMIT_BYTES));
+  }
+  const strange = manager.search(NOT_PRINTABLE);
+  if (strange < 0) return errors;
+  const code = (manager.codePointAt(strange) ?? 0).toString(16).toUpperCase().padStart(4, '0');
+  const at = Buffer.byteLength(manager.slice(0, strange));
+  errors.push(fieldError.invalid('fieldManager', manager, `invalid character U+${code} (at position ${at})`));
+  return errors;
+}
+
+function parseDryRun(given: readonly string[], errors: FieldError[]): boolean {
   if (given.some((value) => value !== 'All')) {
     errors.push(fieldError.notSupported('dryRun', goStringSlice(given), ['All']));
   }
@@ -60,18 +71,17 @@ export interface DeleteOptions {
   readonly preconditions: { readonly uid?: string | undefined; readonly resourceVersion?: string | undefined };
 }
 
+const POLICIES = ['Foreground', 'Background', 'Orphan'];
+
 /** DeleteOptions from the body where there is one, else from the query. */
 export function parseDeleteOptions(query: URLSearchParams, body: JsonObject | undefined): DeleteOptions {
   const errors: FieldError[] = [];
-  const text = (name: string): string | undefined => {
-    const value = body === undefined ? (query.get(name) ?? undefined) : body[name];
-    return typeof value === 'string' && value !== '' ? value : undefined;
-  };
   const dryRuns = body === undefined ? query.getAll('dryRun') : body['dryRun'];
   const dryRun = parseDryRun(Array.isArray(dryRuns) ? dryRuns.map(String) : [], errors);
-  const policy = text('propagationPolicy');
-  if (policy !== undefined && !['Background', 'Foreground', 'Orphan'].includes(policy)) {
-    errors.push(fieldError.notSupported('propagationPolicy', policy, ['Background', 'Foreground', 'Orphan']));
+  const given = body === undefined ? query.get('propagationPolicy') : body['propagationPolicy'];
+  const policy = typeof given === 'string' ? given : undefined;
+  if (policy !== undefined && !POLICIES.includes(policy)) {
+    errors.push(fieldError.notSupported('propagationPolicy', policy, [...POLICIES, 'nil']));
   }
   const orphan = body === undefined ? query.get('orphanDependents') : body['orphanDependents'];
   const orphans = orphan === null || orphan === undefined ? undefined : orphan === true || isTrue(String(orphan));
@@ -133,6 +143,9 @@ function watchErrors(options: ListOptions): FieldError[] {
   const match = options.resourceVersionMatch;
   const path = 'resourceVersionMatch';
   const errors: FieldError[] = [];
+  if (options.continueToken !== undefined) {
+    errors.push(fieldError.forbidden(path, 'resourceVersionMatch is forbidden when continue is provided'));
+  }
   if (options.sendInitialEvents !== undefined && match !== 'NotOlderThan') {
     errors.push(fieldError.forbidden(path, 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan'));
   }
@@ -143,9 +156,6 @@ function watchErrors(options: ListOptions): FieldError[] {
       );
     }
     if (match !== 'NotOlderThan') errors.push(fieldError.notSupported(path, match, ['NotOlderThan']));
-    if (options.continueToken !== undefined) {
-      errors.push(fieldError.forbidden(path, 'resourceVersionMatch is forbidden when continue is provided'));
-    }
   }
   return errors;
 }
@@ -179,5 +189,7 @@ function parseInteger(query: URLSearchParams, name: string): number | undefined 
   if (!/^[+-]?\d+$/.test(text)) {
     throw statusErrors.badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
   }
-  return Number(text);
+  const value = Number(text);
+  if (Math.abs(value) < 2 ** 63) return value;
+  throw statusErrors.badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: value out of range`);
 }

@@ -191,7 +191,8 @@ export class ResourceOperations {
       const current = this.get(target, name);
       const live = fromStorage(descriptor, current.object);
       const changed = await change(live, fromStorage(descriptor, current.draft()));
-      const expected = changed.metadata.resourceVersion;
+      const given = changed.metadata.resourceVersion;
+      const expected = given === '0' ? '' : given;
       checkSubmittedVersion(descriptor, name, expected, current.revision);
       if (!expected && !descriptor.allowUnconditionalUpdate) {
         // Upstream names the resource where other findings name the kind.

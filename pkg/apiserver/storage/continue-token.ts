@@ -21,6 +21,9 @@ export function encodeContinue({ revision, start }: ContinueToken): string {
 export function decodeContinue(text: string): ContinueToken {
   const refuse = (why: string): Error =>
     statusErrors.badRequest(`invalid continue token: continue key is not valid: ${why}`);
+  const strange = text.search(/[^A-Za-z0-9_-]/);
+  if (strange >= 0) throw refuse(`illegal base64 data at input byte ${strange}`);
+  if (text.length % 4 === 1) throw refuse(`illegal base64 data at input byte ${text.length - 1}`);
   let token: unknown;
   try {
     token = JSON.parse(Buffer.from(text, 'base64url').toString('utf8'));
@@ -28,7 +31,7 @@ export function decodeContinue(text: string): ContinueToken {
     throw refuse("invalid character 'i' looking for beginning of value");
   }
   const { v, rv, start } = (token ?? {}) as { v?: unknown; rv?: unknown; start?: unknown };
-  if (v !== VERSION) throw refuse(`server does not recognize this encoded version ${JSON.stringify(v ?? '')}`);
+  if (v !== VERSION) throw refuse(`server does not recognize this encoded version ${String(v ?? '')}`);
   if (typeof rv !== 'number' || !Number.isSafeInteger(rv) || rv === 0 || rv < CURRENT) {
     throw refuse(`incorrect encoded start resourceVersion (version ${VERSION})`);
   }

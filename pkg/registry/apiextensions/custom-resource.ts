@@ -11,6 +11,8 @@ import { fieldNames, findAll, parseJsonPath } from '../../apimachinery/custom/js
 import { rootSchema } from '../../apimachinery/custom/structural-schema.ts';
 import { decodeCustomObject } from '../../apimachinery/decode.ts';
 import { applyDefaults } from '../../apimachinery/defaults.ts';
+import { FieldPath } from '../../apimachinery/field-path.ts';
+import { goQuote } from '../../apimachinery/go-quote.ts';
 import {
   ALL_VERBS,
   type Descriptor,
@@ -21,6 +23,7 @@ import {
   statusPart,
   type Verb,
 } from '../descriptor.ts';
+import { finalizerDomain } from '../validation/finalizers.ts';
 import { customColumns } from './custom-columns.ts';
 import { validateCustom } from './validation/custom-object.ts';
 
@@ -76,11 +79,26 @@ function customDescriptor(
     selectableFields: selectableFields(version),
     validateCreate,
     validateUpdate,
+    warnings: finalizerWarnings,
     ...(version.deprecated === true && { deprecation: deprecation(type, version) }),
     ...storedAs(definition, type, storageVersion, schema),
   });
   const parts = status === undefined ? subresources : { ...subresources, status: statusPart(validateUpdate, 'all') };
   return { ...described, subresources: parts };
+}
+
+/** Finalizers without a domain are somebody else's tomorrow. */
+function finalizerWarnings(object: KubeObject, old: KubeObject | undefined): string[] {
+  const had = old?.metadata.finalizers ?? [];
+  const added = new Set((object.metadata.finalizers ?? []).filter((name) => !had.includes(name)));
+  const path = FieldPath.of('metadata', 'finalizers');
+  return [...added]
+    .sort()
+    .filter((name) => [...finalizerDomain(name, path)].length > 0)
+    .map(
+      (name) =>
+        `metadata.finalizers: ${goQuote(name)}: prefer a domain-qualified finalizer name to avoid accidental conflicts with other finalizer writers`,
+    );
 }
 
 function deprecation(type: ResourceType, version: CustomResourceDefinitionVersion): string {

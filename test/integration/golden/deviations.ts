@@ -4,7 +4,7 @@
  */
 import { addNewResources } from './new-resources.ts';
 import { type Fields, isFields, type Scenario, type Step, type Value } from './recording.ts';
-import { refuseWhatWasDropped } from './refused.ts';
+import { judgeNumbers, refuseWhatWasDropped } from './refused.ts';
 
 /** The scenario with its expectations as 1.36 answers; `scenario` itself is changed. */
 export function asKubernetes136(scenario: Scenario): Scenario {
@@ -14,6 +14,7 @@ export function asKubernetes136(scenario: Scenario): Scenario {
     if (step.expect?.body === undefined) continue;
     step.expect.body = walk(step.expect.body);
     refuseWhatWasDropped(step);
+    judgeNumbers(step);
     const body = step.expect.body;
     addNewResources(step, body);
     const ignored = [
