@@ -12,7 +12,7 @@ import { fieldError, goStringSlice, Verbatim } from '../../../apimachinery/field
 import { FieldPath } from '../../../apimachinery/field-path.ts';
 import { isDns1035Label, isDns1123Subdomain } from '../../../apimachinery/names.ts';
 import { isConditionTrue } from '../../../apimachinery/object-meta.ts';
-import { validateClientConfig } from '../../admissionregistration/validation/rules.ts';
+import { validateClientConfig } from '../../admissionregistration/validation/client-config.ts';
 import { each, type Findings, oneOf, unchanged } from '../../validation/rules.ts';
 import { APPROVED_ANNOTATION, approvalOf, isProtectedGroup } from '../api-approval.ts';
 import { validateDefinitionSchema } from './definition-schema.ts';
