@@ -138,6 +138,10 @@ export class Kedge {
     return { program: found.program, kubeconfig: this.kubeconfig };
   }
 
+  get kubectlProgram(): string {
+    return this.#cluster('sid').program;
+  }
+
   /** Runs kubectl; resolves whatever its exit code is. */
   tryKubectl(args: readonly string[], options: KubectlOptions = {}): Promise<CommandResult> {
     return kubectl(this.#cluster(options.version ?? 'sid'), args, options);
