@@ -1,5 +1,7 @@
 /** Generated names, in the alphabet upstream uses: no vowels and no look-alikes, so no words come out. */
 
+import type { ObjectMeta } from '../api/generated/meta-v1.ts';
+
 const ALPHABET = 'bcdfghjklmnpqrstvwxz2456789';
 const SUFFIX_LENGTH = 5;
 const MAX_NAME_LENGTH = 63;
@@ -17,6 +19,12 @@ export function randomLetters(length: number, random: Random): string {
 /** The name made from a `generateName`: the base, cut so that the whole fits 63 characters, and five letters. */
 export function generateName(base: string, random: Random = Math.random): string {
   return base.slice(0, MAX_NAME_LENGTH - SUFFIX_LENGTH) + randomLetters(SUFFIX_LENGTH, random);
+}
+
+/** What a name begins with that was made by `generateName`; the name itself, when it was given. */
+export function generatedFrom({ name, generateName: base = '' }: Pick<ObjectMeta, 'name' | 'generateName'>): string {
+  const kept = base.slice(0, MAX_NAME_LENGTH - SUFFIX_LENGTH);
+  return base !== '' && name.startsWith(kept) && name.length === kept.length + SUFFIX_LENGTH ? base : name;
 }
 
 /** Maps each character into the safe alphabet; used on hashes that become parts of names. */

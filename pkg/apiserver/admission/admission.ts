@@ -1,5 +1,7 @@
 import type { JsonObject } from '../../api/schema.ts';
 import type { KubeObject } from '../../api/types.ts';
+import { generatedFrom } from '../../apimachinery/random-name.ts';
+import { type StatusError, statusErrors } from '../../apimachinery/status-error.ts';
 import type { Descriptor } from '../../registry/descriptor.ts';
 import type { UserInfo } from '../../registry/user-info.ts';
 import type { WriteRequest } from '../operations/options.ts';
@@ -12,6 +14,14 @@ export interface AdmissionAttributes extends WriteRequest {
   readonly subresource?: string | undefined;
   readonly object: KubeObject;
   readonly old?: KubeObject;
+}
+
+/**
+ * A mutating plugin's refusal. Upstream generates names after these plugins, which therefore name what the object's name
+ * is going to begin with.
+ */
+export function refuseUnnamed({ descriptor, object }: AdmissionAttributes, text: string): StatusError {
+  return statusErrors.forbidden(descriptor.type, generatedFrom(object.metadata), text);
 }
 
 /** A POST to a subresource that is answered rather than stored (`eviction`, `token`). */

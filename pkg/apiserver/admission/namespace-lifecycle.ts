@@ -1,7 +1,7 @@
 import { namespaces } from '../../api/resources.ts';
 import { statusErrors } from '../../apimachinery/status-error.ts';
 import type { Store } from '../storage/store.ts';
-import type { AdmissionPlugin } from './admission.ts';
+import { type AdmissionPlugin, refuseUnnamed } from './admission.ts';
 
 /** Namespaces that can never be deleted. */
 const IMMORTAL: ReadonlySet<string> = new Set(['default', 'kube-system', 'kube-public']);
@@ -10,14 +10,15 @@ const IMMORTAL: ReadonlySet<string> = new Set(['default', 'kube-system', 'kube-p
 export function namespaceLifecycle(store: Store): AdmissionPlugin {
   return {
     name: 'NamespaceLifecycle',
-    mutate({ descriptor, operation, namespace }) {
+    mutate(attributes) {
+      const { descriptor, operation, namespace } = attributes;
       const { type } = descriptor;
       if (operation !== 'CREATE' || namespace === undefined || !type.namespaced) return;
       const found = store.get(namespaces, namespace)?.object;
       if (found === undefined) throw statusErrors.notFound(namespaces, namespace);
       if (found.metadata.deletionTimestamp === undefined) return;
       const message = `unable to create new content in namespace ${namespace} because it is being terminated`;
-      const error = statusErrors.forbidden(type, '', message);
+      const error = refuseUnnamed(attributes, message);
       const causes = [
         {
           reason: 'NamespaceTerminating',

@@ -1,8 +1,7 @@
 import type { Pod, Toleration } from '../../api/generated/core-v1.ts';
-import { pods, priorityClasses } from '../../api/resources.ts';
-import { statusErrors } from '../../apimachinery/status-error.ts';
+import { priorityClasses } from '../../api/resources.ts';
 import type { Store } from '../storage/store.ts';
-import type { AdmissionPlugin } from './admission.ts';
+import { type AdmissionPlugin, refuseUnnamed } from './admission.ts';
 
 const TOLERATED_SECONDS = 300;
 const SYSTEM_PRIORITIES: Readonly<Record<string, number>> = {
@@ -35,10 +34,10 @@ function toleratesNoExecute(toleration: Toleration, key: string): boolean {
 export function priorityAdmission(store: Store): AdmissionPlugin {
   return {
     name: 'Priority',
-    mutate({ descriptor, operation, subresource, object }) {
+    mutate(attributes) {
+      const { descriptor, operation, subresource, object } = attributes;
       if (operation !== 'CREATE' || subresource !== undefined || descriptor.type.resource !== 'pods') return;
-      const pod = object as Pod;
-      const { spec } = pod;
+      const { spec } = object as Pod;
       let priority: number | undefined;
       let policy: string | undefined;
       if (spec.priorityClassName) {
@@ -48,7 +47,7 @@ export function priorityAdmission(store: Store): AdmissionPlugin {
         policy = found?.preemptionPolicy;
         if (priority === undefined) {
           const text = `no PriorityClass with name ${spec.priorityClassName} was found`;
-          throw statusErrors.forbidden(pods, pod.metadata.name ?? '', text);
+          throw refuseUnnamed(attributes, text);
         }
       } else {
         const fallback = store.list(priorityClasses).find((stored) => stored.object.globalDefault === true)?.object;
@@ -58,14 +57,14 @@ export function priorityAdmission(store: Store): AdmissionPlugin {
       }
       if (spec.priority !== undefined && spec.priority !== priority) {
         const text = `the integer value of priority (${spec.priority}) must not be provided in pod spec; priority admission controller computed ${priority} from the given PriorityClass name`;
-        throw statusErrors.forbidden(pods, pod.metadata.name ?? '', text);
+        throw refuseUnnamed(attributes, text);
       }
       spec.priority = priority;
       const preemption = policy ?? 'PreemptLowerPriority';
       spec.preemptionPolicy ??= preemption;
       if (spec.preemptionPolicy !== preemption) {
         const text = `the string value of PreemptionPolicy (${spec.preemptionPolicy}) must not be provided in pod spec; priority admission controller computed ${preemption} from the given PriorityClass name`;
-        throw statusErrors.forbidden(pods, pod.metadata.name ?? '', text);
+        throw refuseUnnamed(attributes, text);
       }
     },
   };

@@ -5,7 +5,7 @@ import { deepEqual } from '../../apimachinery/deep-equal.ts';
 import { goQuote } from '../../apimachinery/go-quote.ts';
 import { statusErrors } from '../../apimachinery/status-error.ts';
 import type { Store } from '../storage/store.ts';
-import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
+import { type AdmissionAttributes, type AdmissionPlugin, refuseUnnamed } from './admission.ts';
 
 /** Upstream's RuntimeClass admission: a Pod takes over its class's overhead and where the class may run. */
 export function runtimeClassAdmission(store: Store): AdmissionPlugin {
@@ -23,8 +23,9 @@ export function runtimeClassAdmission(store: Store): AdmissionPlugin {
       const pod = attributes.object as Pod;
       const runtimeClass = classOf(pod);
       if (runtimeClass === undefined) return;
-      takeOverhead(pod, runtimeClass);
-      takeScheduling(pod, runtimeClass);
+      const refuse = (text: string): Error => refuseUnnamed(attributes, text);
+      takeOverhead(pod, runtimeClass, refuse);
+      takeScheduling(pod, runtimeClass, refuse);
     },
     validate(attributes) {
       if (!isNewPod(attributes)) return;
@@ -45,22 +46,22 @@ const isNewPod = ({ descriptor, operation, subresource }: AdmissionAttributes): 
 
 const refusal = (pod: Pod, text: string): Error => statusErrors.forbidden(pods, pod.metadata.name ?? '', text);
 
-function takeOverhead(pod: Pod, { overhead }: RuntimeClass): void {
+function takeOverhead(pod: Pod, { overhead }: RuntimeClass, refuse: (text: string) => Error): void {
   if (overhead?.podFixed === undefined) return;
   pod.spec.overhead ??= { ...overhead.podFixed };
   if (!deepEqual(pod.spec.overhead, overhead.podFixed)) {
-    throw refusal(pod, "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead");
+    throw refuse("pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead");
   }
 }
 
-function takeScheduling(pod: Pod, { scheduling }: RuntimeClass): void {
+function takeScheduling(pod: Pod, { scheduling }: RuntimeClass, refuse: (text: string) => Error): void {
   if (scheduling === undefined) return;
   const selector = { ...pod.spec.nodeSelector };
   for (const [key, value] of Object.entries(scheduling.nodeSelector ?? {})) {
     const own = selector[key];
     if (own !== undefined && own !== value) {
       const sides = `runtimeClass.scheduling.nodeSelector[${key}] = ${value}; pod.spec.nodeSelector[${key}] = ${own}`;
-      throw refusal(pod, `conflict: ${sides}`);
+      throw refuse(`conflict: ${sides}`);
     }
     selector[key] = value;
   }

@@ -1,9 +1,8 @@
 import type { Container, Pod, Volume, VolumeMount } from '../../api/generated/core-v1.ts';
-import { pods, serviceAccounts } from '../../api/resources.ts';
+import { serviceAccounts } from '../../api/resources.ts';
 import { randomLetters } from '../../apimachinery/random-name.ts';
-import { statusErrors } from '../../apimachinery/status-error.ts';
 import type { Store } from '../storage/store.ts';
-import type { AdmissionPlugin } from './admission.ts';
+import { type AdmissionPlugin, refuseUnnamed } from './admission.ts';
 
 const TOKEN_MOUNT_PATH = '/var/run/secrets/kubernetes.io/serviceaccount';
 /** The kubelet renews the token long before: the extra seven seconds tell such tokens from requested ones. */
@@ -14,12 +13,13 @@ const MIRROR_POD = 'kubernetes.io/config.mirror';
 export function serviceAccountAdmission(store: Store): AdmissionPlugin {
   return {
     name: 'ServiceAccount',
-    mutate({ descriptor, operation, subresource, object }) {
+    mutate(attributes) {
+      const { descriptor, operation, subresource, object } = attributes;
       if (operation !== 'CREATE' || subresource !== undefined || descriptor.type.resource !== 'pods') return;
       const pod = object as Pod;
       if (pod.metadata.annotations?.[MIRROR_POD] !== undefined) {
         if (!pod.spec.serviceAccountName) return;
-        throw statusErrors.forbidden(pods, pod.metadata.name ?? '', 'a mirror pod may not reference service accounts');
+        throw refuseUnnamed(attributes, 'a mirror pod may not reference service accounts');
       }
       const name = pod.spec.serviceAccountName || 'default';
       pod.spec.serviceAccountName = name;
@@ -27,9 +27,8 @@ export function serviceAccountAdmission(store: Store): AdmissionPlugin {
       const namespace = pod.metadata.namespace;
       const account = store.get(serviceAccounts, name, namespace)?.object;
       if (account === undefined) {
-        throw statusErrors.forbidden(
-          pods,
-          pod.metadata.name ?? '',
+        throw refuseUnnamed(
+          attributes,
           `error looking up service account ${namespace}/${name}: serviceaccount ${JSON.stringify(name)} not found`,
         );
       }
