@@ -28,6 +28,8 @@ export async function handleGet(
   descriptor: Descriptor,
   operations: ResourceOperations,
 ): Promise<void> {
+  // Who cannot be answered is told so, be there an object or not.
+  negotiate(exchange.request.headers.accept, descriptor.custom);
   const namespace = descriptor.type.namespaced ? exchange.info.namespace : undefined;
   // What cannot be answered is not looked for.
   negotiate(exchange.request.headers.accept, descriptor.custom);

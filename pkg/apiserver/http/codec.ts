@@ -68,7 +68,7 @@ export function decodeDocument(
     } catch (error) {
       throw unrecognized(`couldn't get version/kind; json parse error: ${jsonErrorText(error)} (${excerpt(body)})`);
     }
-  } else if (isYaml(mediaType)) {
+  } else if (mediaType === YAML_TYPE) {
     try {
       parsed = parseYamlBytes(body);
     } catch (error) {
@@ -128,7 +128,7 @@ export function decodeDeleteOptions(exchange: Exchange, body: Buffer): JsonObjec
   let parsed: Json;
   try {
     if (mediaType === JSON_TYPE) parsed = parseJson(body.toString('utf8')).value;
-    else if (isYaml(mediaType)) parsed = parseYamlBytes(body).value;
+    else if (mediaType === YAML_TYPE) parsed = parseYamlBytes(body).value;
     else if (mediaType === PROTOBUF_TYPE) parsed = decodeProtobuf(openEnvelope(body), DELETE_OPTIONS);
     else throw statusErrors.unsupportedMediaType(MEDIA_TYPES);
   } catch (error) {
@@ -159,10 +159,6 @@ export function decodeDeleteOptions(exchange: Exchange, body: Buffer): JsonObjec
 }
 
 const DELETE_OPTIONS = schemaOf('meta.v1.DeleteOptions');
-
-function isYaml(mediaType: string): boolean {
-  return mediaType === YAML_TYPE || mediaType === 'application/x-yaml';
-}
 
 /** Fills in a missing kind and apiVersion; refuses others. */
 function checkKind(document: JsonObject, descriptor: Descriptor): void {

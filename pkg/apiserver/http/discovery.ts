@@ -3,7 +3,7 @@ import { apiVersionOf } from '../../api/types.ts';
 import { statusErrors } from '../../apimachinery/status-error.ts';
 import type { Descriptor, Subresource, Verb } from '../../registry/descriptor.ts';
 import type { ResourceRegistry } from '../resource-registry.ts';
-import { MEDIA_TYPES, negotiatePlain, parseAccept } from './negotiate.ts';
+import { MEDIA_TYPES, negotiatePlain, onlyAccepted, parseAccept, requireProduced } from './negotiate.ts';
 
 /** The order in which upstream lists its own groups; others follow by name. */
 const GROUP_ORDER: readonly string[] = [
@@ -140,8 +140,9 @@ function aggregatedType(accept: string | undefined): AggregatedType | undefined 
 }
 
 function plain(body: object, accept: string | undefined): DiscoveryDocument {
+  requireProduced(accept, MEDIA_TYPES);
   const mediaType = negotiatePlain(accept);
-  if (mediaType === undefined) throw statusErrors.notAcceptable(MEDIA_TYPES);
+  if (mediaType === undefined) throw statusErrors.notAcceptableTransform(onlyAccepted(MEDIA_TYPES));
   return { body, mediaType };
 }
 

@@ -90,10 +90,14 @@ export interface BodyOptions {
  * Sends a document (or its JSON text) as JSON, YAML or protobuf; JSON is indented when the client asked for `pretty`.
  * Throws NotAcceptable when its kind has no protobuf form.
  */
-export function sendDocument(exchange: Exchange, document: Buffer | object, options: BodyOptions = {}): void {
-  const mediaType = options.mediaType ?? JSON_TYPE;
+export function sendDocument(
+  exchange: Exchange,
+  document: Buffer | object,
+  options: BodyOptions & { readonly pretty?: boolean } = {},
+): void {
+  const { mediaType = JSON_TYPE, pretty = isPretty(exchange), ...rest } = options;
   exchange.audit?.response(document);
-  sendBytes(exchange, encodeDocument(document, mediaType, isPretty(exchange)), { ...options, mediaType });
+  sendBytes(exchange, encodeDocument(document, mediaType, pretty), { ...rest, mediaType });
 }
 
 function encodeDocument(document: Buffer | object, mediaType: string, pretty: boolean): Buffer {
@@ -102,8 +106,12 @@ function encodeDocument(document: Buffer | object, mediaType: string, pretty: bo
   if (mediaType === YAML_TYPE) return Buffer.from(formatYaml(asObject()));
   if (mediaType === PROTOBUF_TYPE) return protobufOf(asObject());
   if (pretty) return Buffer.from(JSON.stringify(asObject(), null, 2));
-  return Buffer.isBuffer(document) ? document : Buffer.from(JSON.stringify(document));
+  // What is not indented ends with a line feed; lists have theirs already.
+  if (!Buffer.isBuffer(document)) return Buffer.from(`${JSON.stringify(document)}\n`);
+  return document.at(-1) === LINE_FEED[0] ? document : Buffer.concat([document, LINE_FEED]);
 }
+
+const LINE_FEED = Buffer.from('\n');
 
 /** The protobuf document of an object of a built-in kind; throws NotAcceptable for other objects. */
 export function protobufOf(object: JsonObject): Buffer {
@@ -197,17 +205,22 @@ export function sendError(exchange: Exchange, error: unknown, log: Logger): void
     failure = statusErrors.internalError(errorText(error));
   }
   const retry = failure.status.details?.retryAfterSeconds;
+  const mediaType = negotiatePlain(exchange.request.headers.accept);
   sendDocument(exchange, failure.status, {
     code: failure.code,
-    mediaType: negotiatePlain(exchange.request.headers.accept) ?? JSON_TYPE,
+    // Who understands nothing of what there is may be a person.
+    ...(mediaType === undefined ? { pretty: true } : { mediaType }),
     ...(retry === undefined ? {} : { headers: { 'retry-after': String(retry) } }),
   });
 }
 
+/** Go's words for yes. */
+const YES: ReadonlySet<string> = new Set(['1', 't', 'T', 'true', 'TRUE', 'True']);
+
 /** Whether the client wants JSON for people. */
 export function isPretty(exchange: Exchange): boolean {
-  const asked = exchange.query.get('pretty');
-  if (asked !== null) return asked !== 'false' && asked !== '0';
+  const asked = exchange.query.get('pretty') ?? '';
+  if (asked !== '') return YES.has(asked);
   const agent = String(exchange.request.headers['user-agent'] ?? '');
-  return /^(curl|Wget|Mozilla)/.test(agent);
+  return /^(curl|Wget|Mozilla\/5\.0)/.test(agent);
 }

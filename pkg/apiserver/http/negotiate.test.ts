@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { negotiate, negotiatePlain, negotiateStream } from './negotiate.ts';
+import {
+  COLLECTION_TYPES,
+  MEDIA_TYPES,
+  negotiate,
+  negotiatePlain,
+  negotiateStream,
+  requireProduced,
+} from './negotiate.ts';
 
 const JSON_TYPE = 'application/json';
 const PROTOBUF = 'application/vnd.kubernetes.protobuf';
@@ -15,7 +22,9 @@ test('what built-in kinds are answered in', () => {
     ['text/html, application/*;q=0.8', JSON_TYPE, undefined],
     [`${PROTOBUF},${JSON_TYPE}`, PROTOBUF, undefined],
     [`${PROTOBUF};q=0.5, ${JSON_TYPE};q=0.9`, JSON_TYPE, undefined],
-    ['application/x-yaml', 'application/yaml', undefined],
+    ['*/*,application/yaml', 'application/yaml', undefined],
+    ['application/json;q=0', JSON_TYPE, undefined],
+    ['application/json;q=many,application/yaml;q=0.1', 'application/yaml', undefined],
     [`${JSON_TYPE};as=Table${META},${JSON_TYPE}`, JSON_TYPE, table],
     // Tables have no protobuf form.
     [`${PROTOBUF};as=Table${META},${JSON_TYPE};as=Table${META}`, JSON_TYPE, table],
@@ -39,9 +48,17 @@ test('custom resources are never protobuf, their metadata is', () => {
 });
 
 test('refusals name what there is', () => {
-  assert.throws(() => negotiate('application/xml', false), {
-    message: `406: Not Acceptable\n\nAvailable representations: application/json, application/yaml, ${PROTOBUF}`,
-  });
+  const plain = `application/json, application/yaml, ${PROTOBUF}`;
+  const streams = `application/json;stream=watch, ${PROTOBUF};stream=watch`;
+  const available = '406: Not Acceptable\n\nAvailable representations: ';
+  for (const accept of ['application/xml', 'application/*', 'APPLICATION/JSON', 'application/x-yaml', ',']) {
+    assert.throws(() => requireProduced(accept, MEDIA_TYPES), { message: available + plain }, accept);
+    const message = `${available}${plain}, ${streams}`;
+    assert.throws(() => requireProduced(accept, COLLECTION_TYPES), { message }, accept);
+  }
+  for (const accept of [undefined, '', 'text/html, */*;q=0.1', 'application/json; charset=utf-8']) {
+    assert.doesNotThrow(() => requireProduced(accept, MEDIA_TYPES), accept);
+  }
   assert.throws(() => negotiate(`${JSON_TYPE};as=Chair${META}`, false), {
     message: `only the following media types are accepted: application/json, application/yaml, ${PROTOBUF}`,
   });

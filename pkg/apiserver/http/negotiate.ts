@@ -31,17 +31,31 @@ interface MediaRange {
   readonly quality: number;
 }
 
-/** Parses an Accept header into its ranges, best first; equal ones stay in order. */
+/** What collections are answered in, be they listed or watched. */
+export const COLLECTION_TYPES: readonly string[] = [...MEDIA_TYPES, ...STREAM_TYPES];
+
+/** Parses an Accept header into its ranges, best first: those that name a type before others, equal ones in order. */
 export function parseAccept(header: string): MediaRange[] {
   return header
     .split(',')
     .map((part) => {
       const [type = '', ...pairs] = part.split(';').map((piece) => piece.trim());
       const parameters = new Map(pairs.map((pair) => pair.split('=', 2) as [string, string]));
-      return { type: type.toLowerCase(), parameters, quality: Number(parameters.get('q') ?? 1) };
+      return { type, parameters, quality: Number(parameters.get('q') ?? 1) || 0 };
     })
-    .filter((range) => range.type !== '' && range.quality > 0)
-    .sort((a, b) => b.quality - a.quality);
+    .filter((range) => range.type !== '')
+    .sort((a, b) => b.quality - a.quality || wildness(a.type) - wildness(b.type));
+}
+
+const wildness = (type: string): number => type.split('*').length;
+
+/**
+ * Refuses a request whose Accept header names none of what the path produces, as it is. Upstream's router does so before
+ * anybody looks at what is asked of the types. Throws NotAcceptable.
+ */
+export function requireProduced(accept: string | undefined, produced: readonly string[]): void {
+  const isThere = rangesOf(accept).some(({ type }) => type === '*/*' || produced.includes(type));
+  if (!isThere) throw statusErrors.notAcceptable(produced);
 }
 
 /**
@@ -49,8 +63,7 @@ export function parseAccept(header: string): MediaRange[] {
  * their metadata has; what is answered and not stored has no `tables`. Throws NotAcceptable with what there is.
  */
 export function negotiate(accept: string | undefined, custom: boolean, tables = true): Representation {
-  const ranges = rangesOf(accept);
-  for (const range of ranges) {
+  for (const range of rangesOf(accept)) {
     const mediaType = concreteType(range.type);
     if (mediaType === undefined) continue;
     const as = transformOf(range);
@@ -58,10 +71,6 @@ export function negotiate(accept: string | undefined, custom: boolean, tables = 
     // Tables are not defined in protobuf.
     if (mediaType === PROTOBUF_TYPE && (as === undefined ? custom : as.kind === 'Table')) continue;
     return { mediaType, as };
-  }
-  // Upstream looks at the types alone before it looks at what is asked of them; custom resources skip that first look.
-  if (!custom && ranges.every(({ type }) => concreteType(type) === undefined)) {
-    throw statusErrors.notAcceptable(MEDIA_TYPES);
   }
   throw statusErrors.notAcceptableTransform(onlyAccepted(MEDIA_TYPES));
 }
@@ -87,13 +96,13 @@ const remembered = new Map<string, readonly MediaRange[]>();
 function rangesOf(accept = ''): readonly MediaRange[] {
   const known = remembered.get(accept);
   if (known !== undefined) return known;
-  const parsed = parseAccept(accept);
-  const ranges = parsed.length > 0 ? parsed : parseAccept('*/*');
+  const ranges = parseAccept(accept || '*/*');
   if (remembered.size < REMEMBERED && accept.length <= REMEMBERED_LENGTH) remembered.set(accept, ranges);
   return ranges;
 }
 
-function onlyAccepted(types: readonly string[]): string {
+/** The refusal of what is asked of the types, not of the types. */
+export function onlyAccepted(types: readonly string[]): string {
   return `only the following media types are accepted: ${types.join(', ')}`;
 }
 
@@ -108,6 +117,5 @@ function transformOf({ parameters }: MediaRange): Transform | undefined | 'unkno
 
 function concreteType(type: string): MediaType | undefined {
   if (type === '*/*' || type === 'application/*') return JSON_TYPE;
-  if (type === 'application/x-yaml') return YAML_TYPE;
   return MEDIA_TYPES.find((known) => known === type);
 }

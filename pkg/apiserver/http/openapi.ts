@@ -100,9 +100,9 @@ export class OpenApi {
     const { accept, 'if-none-match': known } = exchange.request.headers;
     const form = formOf(accept, PROTOBUF[version]);
     const etag = `"${hash}"`;
-    const headers = { vary: 'Accept', etag, ...more };
+    const headers = { vary: 'Accept', 'cache-control': 'no-cache, private', etag, ...more };
     if (form === undefined) {
-      exchange.response.writeHead(406, { vary: 'Accept' }).end();
+      exchange.response.writeHead(406, { vary: 'Accept', 'cache-control': 'no-cache, private' }).end();
       return;
     }
     const mediaType = form === 'json' ? JSON_TYPE : `application/${PROTOBUF[version]}.v1.0+protobuf`;

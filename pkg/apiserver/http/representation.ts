@@ -118,7 +118,7 @@ export function passingObject(descriptor: Descriptor, stored: StoredObject): Kub
 
 const FIRST = Buffer.from('{');
 const FURTHER = Buffer.from(',{');
-const END = Buffer.from(']}');
+const END = Buffer.from(']}\n');
 
 export const META_V1 = 'meta.k8s.io/v1';
 

@@ -34,7 +34,7 @@ import { timeLimit } from './deadline.ts';
 import type { Discovery } from './discovery.ts';
 import { type Exchange, type Request, type Response, sendBytes, sendDocument, sendError } from './exchange.ts';
 import type { HealthChecks } from './health.ts';
-import { JSON_TYPE } from './negotiate.ts';
+import { COLLECTION_TYPES, JSON_TYPE, MEDIA_TYPES, requireProduced } from './negotiate.ts';
 import type { OpenApi } from './openapi.ts';
 import type { Traffic } from './traffic.ts';
 
@@ -310,13 +310,17 @@ export function createRouter(options: RouterOptions): RequestListener {
       sendBytes(exchange, body, { mediaType: METRICS_TEXT_TYPE });
     }),
   );
-  app.get(
+  app.all(
     '/version',
-    route((exchange) => sendDocument(exchange, options.version)),
+    route((exchange) => {
+      if (exchange.request.method !== 'GET') throw statusErrors.methodNotAllowed();
+      requireProduced(exchange.request.headers.accept, [JSON_TYPE]);
+      sendIndented(exchange, options.version);
+    }),
   );
   app.get(
     '/',
-    route((exchange) => sendDocument(exchange, { paths: rootPaths(discovery, health) })),
+    route((exchange) => sendIndented(exchange, { paths: rootPaths(discovery, health) })),
   );
   app.get(
     '/openapi/v2',
@@ -364,11 +368,14 @@ export function createRouter(options: RouterOptions): RequestListener {
       else throw statusErrors.pathNotFound();
       return;
     }
+    // Only the two roots take every method.
+    if (parts.length > 1 && exchange.request.method !== 'GET') throw statusErrors.methodNotAllowed();
     if (found.etag !== undefined && exchange.request.headers['if-none-match'] === found.etag) {
       exchange.response.writeHead(304, { etag: found.etag }).end();
       return;
     }
-    const headers = { vary: 'Accept', ...(found.etag === undefined ? {} : { etag: found.etag }) };
+    const vary = parts.length === 1 ? { vary: 'Accept' } : {};
+    const headers = { ...vary, ...(found.etag === undefined ? {} : { etag: found.etag }) };
     sendDocument(exchange, found.body, { mediaType: found.mediaType, headers });
   };
   const api = route(serveApi);
@@ -454,6 +461,10 @@ function rootPaths(discovery: Discovery, health: HealthChecks): string[] {
   return [...fixed, ...groups].sort();
 }
 
+/** What upstream always writes for people. */
+const sendIndented = (exchange: Exchange, document: object): void =>
+  sendBytes(exchange, Buffer.from(JSON.stringify(document, null, 2)), {});
+
 function sendText(exchange: Exchange, code: number, body: string): void {
   sendBytes(exchange, Buffer.from(body), { code, mediaType: TEXT, headers: { 'x-content-type-options': 'nosniff' } });
 }
@@ -497,11 +508,18 @@ export async function serveResource(exchange: Exchange, options: RouterOptions):
   const onObject =
     info.verb === 'list' || info.verb === 'watch' ? info.watchPrefix && info.name !== '' : info.name !== '';
   if (descriptor.virtual !== undefined && info.verb === 'create' && !onObject) {
+    requireProduced(exchange.request.headers.accept, MEDIA_TYPES);
     await handleAction(exchange, descriptor, core);
     return;
   }
   if (!(descriptor.verbs as readonly string[]).includes(info.verb)) throw verbRefused(descriptor, info);
-  if (!descriptor.custom) warnOfDeprecation(exchange, descriptor);
+  if (!descriptor.custom) {
+    requireProduced(
+      exchange.request.headers.accept,
+      info.verb === 'list' || info.verb === 'watch' ? COLLECTION_TYPES : MEDIA_TYPES,
+    );
+    warnOfDeprecation(exchange, descriptor);
+  }
   switch (info.verb) {
     case 'get':
       return handleGet(exchange, descriptor, core.operations);
@@ -581,6 +599,7 @@ async function serveSubresource(exchange: Exchange, descriptor: Descriptor, opti
   const isTaken = info.subresource === 'proxy' || (subresource.verbs as readonly string[]).includes(info.verb);
   if (!isTaken) throw verbRefused(descriptor, info);
   if (subresource.type === 'connect') return options.connector.serve(exchange, descriptor);
+  if (!descriptor.custom) requireProduced(exchange.request.headers.accept, MEDIA_TYPES);
   if (subresource.type === 'action') return handleAction(exchange, descriptor, core);
   if (subresource.type === 'scale') {
     if (info.verb === 'get') return handleScaleGet(exchange, descriptor, subresource, core);
