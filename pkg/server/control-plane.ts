@@ -5,6 +5,7 @@ import { leases, nodes } from '../api/resources.ts';
 import { defaultAdmission } from '../apiserver/admission/chain.ts';
 import { Aggregator, type ProxyIdentity } from '../apiserver/aggregation/aggregator.ts';
 import { ApiServiceController } from '../apiserver/aggregation/api-service-controller.ts';
+import { RemoteDiscovery } from '../apiserver/aggregation/remote-discovery.ts';
 import { ApiCore } from '../apiserver/api-core.ts';
 import { ApiServer, type ServingTls } from '../apiserver/api-server.ts';
 import { Auditor, noAuditText } from '../apiserver/audit/auditor.ts';
@@ -323,11 +324,18 @@ export class ControlPlane implements Component {
     this.#closers.push(certificates.onChange((renewed) => connector.setTls(kubeletTls(renewed))));
     const identity = (): ProxyIdentity => proxyIdentity(certificates.current);
     const aggregator = new Aggregator({ controller: services, connector, store: core.operations.store, identity });
+    const remote = new RemoteDiscovery({
+      services: () => services.remotes(),
+      isAvailable: (service) => services.availability(service).status === 'True',
+      fetch: (service) => aggregator.resources(service),
+      clock: core.clock,
+      log: log.child('discovery'),
+    });
     return new ApiServer({
       core,
       aggregator,
       authenticator,
-      discovery: new Discovery(core.registry, `${host}:${port}`),
+      discovery: new Discovery(core.registry, `${host}:${port}`, remote),
       openapi: new OpenApi(core.registry, loadDescriptions, versionInfo, core.clock),
       limits,
       requestTimeoutMs,

@@ -1,4 +1,6 @@
 import type { APIService } from '../../api/generated/apiregistration-v1.ts';
+import type { APIResource, APIResourceList } from '../../api/generated/meta-v1.ts';
+import { ask } from '../../host/ask.ts';
 import type { UserInfo } from '../../registry/user-info.ts';
 import type { Connector } from '../connect/connector.ts';
 import { serviceEndpoint } from '../connect/proxy-target.ts';
@@ -38,23 +40,49 @@ export class Aggregator {
     return controller.availability(found).status === 'True' ? this.#forward(exchange, found) : Promise.resolve(false);
   }
 
-  async #forward(exchange: Exchange, { spec }: APIService): Promise<boolean> {
-    const { connector, store, identity } = this.#options;
+  /** The resources that the server behind an APIService says it has. Throws when it does not answer. */
+  async resources(service: APIService): Promise<readonly APIResource[]> {
+    const { group = '', version = '' } = service.spec;
+    const { url, tls } = this.#address(service, `/apis/${group}/${version}`);
+    const headers = { accept: 'application/json', ...remoteHeaders(AGGREGATOR_USER) };
+    const { code, body } = await ask(url, { ...tls, headers, signal: AbortSignal.timeout(FETCH_TIMEOUT_MS) });
+    if (code !== 200) throw new Error(`${url.pathname}: ${code}`);
+    const list = JSON.parse(body.toString('utf8')) as Partial<APIResourceList> | null;
+    if (!Array.isArray(list?.resources)) throw new Error(`${url.pathname}: no list of resources`);
+    return list.resources;
+  }
+
+  async #forward(exchange: Exchange, service: APIService): Promise<boolean> {
+    const address = this.#address(service, exchange.request.url ?? '/');
+    await this.#options.connector.aggregate(exchange, { ...address, headers: remoteHeaders(exchange.user) });
+    return true;
+  }
+
+  #address({ spec }: APIService, path: string): { url: URL; tls: TlsOptions } {
+    const { store, identity } = this.#options;
     const { name = '', namespace = '', port = 443 } = spec.service ?? {};
     const endpoint = serviceEndpoint(store, { namespace, name }, String(port));
     const ca = spec.caBundle === undefined ? {} : { ca: Buffer.from(spec.caBundle, 'base64') };
-    await connector.aggregate(exchange, {
-      url: new URL(`https://${endpoint}${exchange.request.url ?? '/'}`),
+    return {
+      url: new URL(`https://${endpoint}${path}`),
       tls: {
         ...identity(),
         ...ca,
         servername: `${name}.${namespace}.svc`,
         rejectUnauthorized: spec.insecureSkipTLSVerify !== true,
       },
-      headers: remoteHeaders(exchange.user),
-    });
-    return true;
+    };
   }
+}
+
+/** As whom the server asks on its own. */
+const AGGREGATOR_USER: UserInfo = { name: 'system:kube-aggregator', groups: ['system:masters'] };
+const FETCH_TIMEOUT_MS = 5000;
+
+interface TlsOptions extends ProxyIdentity {
+  readonly ca?: Buffer;
+  readonly servername: string;
+  readonly rejectUnauthorized: boolean;
 }
 
 /** The requester, as kube-aggregator names it to the servers behind it. */

@@ -51,7 +51,7 @@ export class ApiServiceController {
     const { operations, registry, log } = this.#options;
     const { store } = operations;
     const ofService = (name: string, namespace: string | undefined): void => {
-      for (const { spec, metadata } of this.#remote()) {
+      for (const { spec, metadata } of this.remotes()) {
         if (spec.service?.name === name && spec.service.namespace === namespace) this.#queue.add(metadata.name);
       }
     };
@@ -99,7 +99,8 @@ export class ApiServiceController {
     return availabilityOf(found, store.get(services, name, namespace)?.object, slices);
   }
 
-  *#remote(): Iterable<APIService> {
+  /** The APIServices that lead to Services. */
+  *remotes(): Iterable<APIService> {
     for (const { object } of this.#options.operations.store.list(apiServices)) {
       if (object.spec.service !== undefined) yield object;
     }

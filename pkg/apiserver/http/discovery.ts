@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
+import type { APIResource } from '../../api/generated/meta-v1.ts';
 import { apiVersionOf } from '../../api/types.ts';
 import { statusErrors } from '../../apimachinery/status-error.ts';
 import type { Descriptor, Subresource, Verb } from '../../registry/descriptor.ts';
+import type { RemoteVersion } from '../aggregation/remote-discovery.ts';
 import type { ResourceRegistry } from '../resource-registry.ts';
 import { MEDIA_TYPES, negotiatePlain, onlyAccepted, parseAccept, requireProduced } from './negotiate.ts';
 
@@ -41,35 +43,50 @@ export interface DiscoveryDocument {
 interface Group {
   readonly name: string;
   /** Preferred version first. */
-  readonly versions: readonly { readonly version: string; readonly resources: readonly Descriptor[] }[];
+  readonly versions: readonly GroupVersion[];
+}
+
+interface GroupVersion {
+  readonly version: string;
+  readonly resources: readonly Descriptor[];
+  /** Set where another server has it. */
+  readonly remote?: RemoteVersion;
+}
+
+/** What is asked about other servers. */
+export interface RemoteGroups {
+  versions(): readonly RemoteVersion[];
+  resources(): Promise<readonly RemoteVersion[]>;
 }
 
 /** Answers `/api`, `/apis`, `/apis/<group>` and `/apis/<group>/<version>` from the registry. */
 export class Discovery {
   readonly #registry: ResourceRegistry;
   readonly #serverAddress: string;
+  readonly #remote: RemoteGroups;
   #groups: readonly Group[] = [];
   #generation = -1;
 
   /** `serverAddress`: `host:port` clients outside reach the server at. */
-  constructor(registry: ResourceRegistry, serverAddress: string) {
+  constructor(registry: ResourceRegistry, serverAddress: string, remote: RemoteGroups) {
     this.#registry = registry;
     this.#serverAddress = serverAddress;
+    this.#remote = remote;
   }
 
   /** The document at `path`; undefined when there is no such group or version. */
-  document(path: readonly string[], accept: string | undefined): DiscoveryDocument | undefined {
+  async document(path: readonly string[], accept: string | undefined): Promise<DiscoveryDocument | undefined> {
     const [root, first, second] = path;
     if (path.length === 1) {
       const aggregated = aggregatedType(accept);
-      if (aggregated !== undefined) return this.#aggregated(root === 'api', aggregated);
+      if (aggregated !== undefined) return await this.#aggregated(root === 'api', aggregated);
       return plain(root === 'api' ? this.#coreVersions() : this.#groupList(), accept);
     }
     const group = this.#group(root === 'api' ? '' : (first ?? ''));
     if (group === undefined) return undefined;
     if (root !== 'api' && second === undefined) return plain(groupDocument(group, true), accept);
     const version = root === 'api' ? first : second;
-    const found = group.versions.find((candidate) => candidate.version === version);
+    const found = group.versions.find((candidate) => candidate.version === version && candidate.remote === undefined);
     return found === undefined ? undefined : plain(resourceList(group.name, found.version, found.resources), accept);
   }
 
@@ -82,8 +99,13 @@ export class Discovery {
     return this.#groups;
   }
 
+  /** With those of other servers. */
+  #all(remote: readonly RemoteVersion[] = this.#remote.versions()): readonly Group[] {
+    return remote.length === 0 ? this.groups() : withRemote(this.groups(), remote);
+  }
+
   #group(name: string): Group | undefined {
-    return this.groups().find((group) => group.name === name);
+    return this.#all().find((group) => group.name === name);
   }
 
   #coreVersions(): object {
@@ -95,20 +117,17 @@ export class Discovery {
   }
 
   #groupList(): object {
-    const groups = this.groups().filter((group) => group.name !== '');
+    const groups = this.#all().filter((group) => group.name !== '');
     return { kind: 'APIGroupList', apiVersion: 'v1', groups: groups.map((group) => groupDocument(group, false)) };
   }
 
-  #aggregated(core: boolean, type: AggregatedType): DiscoveryDocument {
-    const items = this.groups()
+  async #aggregated(core: boolean, type: AggregatedType): Promise<DiscoveryDocument> {
+    const groups = core ? this.groups() : this.#all(await this.#remote.resources());
+    const items = groups
       .filter((group) => (group.name === '') === core)
       .map((group) => ({
         metadata: group.name === '' ? {} : { name: group.name },
-        versions: group.versions.map(({ version, resources }) => ({
-          version,
-          resources: [...resources].sort(byResource).map(aggregatedResource),
-          freshness: 'Current',
-        })),
+        versions: group.versions.map(aggregatedVersion),
       }));
     const body = {
       kind: 'APIGroupDiscoveryList',
@@ -163,6 +182,29 @@ function groupsOf(descriptors: Iterable<Descriptor>): Group[] {
     }))
     .sort((a, b) => groupRank(a.name) - groupRank(b.name) || (a.name < b.name ? -1 : 1));
 }
+
+/** Adds what other servers have: their groups by priority, and then by name. */
+function withRemote(own: readonly Group[], remote: readonly RemoteVersion[]): Group[] {
+  const groups = new Map(own.map((group) => [group.name, group]));
+  const priorities = new Map<string, number>();
+  const byVersion = [...remote].sort(
+    (a, b) => b.versionPriority - a.versionPriority || compareVersions(b.version, a.version),
+  );
+  for (const each of byVersion) {
+    const { group: name, version, groupPriority } = each;
+    const { versions } = groups.get(name) ?? { versions: [] };
+    if (versions.some((present) => present.version === version)) continue;
+    groups.set(name, { name, versions: [...versions, { version, resources: [], remote: each }] });
+    priorities.set(name, Math.max(groupPriority, priorities.get(name) ?? 0));
+  }
+  const priority = ({ name }: Group): number => priorities.get(name) ?? CUSTOM_PRIORITY;
+  return [...groups.values()].sort(
+    (a, b) => groupRank(a.name) - groupRank(b.name) || priority(b) - priority(a) || (a.name < b.name ? -1 : 1),
+  );
+}
+
+/** The priority of groups of custom resources. */
+const CUSTOM_PRIORITY = 1000;
 
 function groupRank(name: string): number {
   const rank = GROUP_ORDER.indexOf(name);
@@ -235,6 +277,41 @@ function resourceList(group: string, version: string, descriptors: readonly Desc
     groupVersion: apiVersionOf({ group, version }),
     resources,
   };
+}
+
+function aggregatedVersion({ version, resources, remote }: GroupVersion): object {
+  if (remote === undefined) {
+    return { version, resources: [...resources].sort(byResource).map(aggregatedResource), freshness: 'Current' };
+  }
+  if (remote.resources === undefined) return { version, freshness: 'Stale' };
+  return { version, resources: aggregatedRemote(remote.resources), freshness: 'Current' };
+}
+
+/** What another server has, with subresources below what they belong to. */
+function aggregatedRemote(listed: readonly APIResource[]): object[] {
+  const kindOf = ({ group = '', version = '', kind }: APIResource): object => ({ group, version, kind });
+  return listed
+    .filter(({ name }) => !name.includes('/'))
+    .map((resource) => {
+      const { name, namespaced, singularName, verbs, shortNames, categories } = resource;
+      const subresources = listed
+        .filter((part) => part.name.startsWith(`${name}/`))
+        .map((part) => ({
+          subresource: part.name.slice(name.length + 1),
+          responseKind: kindOf(part),
+          verbs: part.verbs,
+        }));
+      return {
+        resource: name,
+        responseKind: kindOf(resource),
+        scope: namespaced ? 'Namespaced' : 'Cluster',
+        singularResource: singularName,
+        verbs,
+        ...(shortNames === undefined ? {} : { shortNames }),
+        ...(categories === undefined ? {} : { categories }),
+        ...(subresources.length > 0 ? { subresources } : {}),
+      };
+    });
 }
 
 function aggregatedResource(descriptor: Descriptor): object {

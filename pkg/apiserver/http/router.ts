@@ -362,7 +362,7 @@ export function createRouter(options: RouterOptions): RequestListener {
       return;
     }
     const parts = partsOf(path);
-    const found = discovery.document(parts, exchange.request.headers.accept);
+    const found = await discovery.document(parts, exchange.request.headers.accept);
     if (found === undefined) {
       if (parts[0] === 'apis' && (parts.length === 2 || !hasBuiltIn(core, parts[1] ?? ''))) notFound(exchange);
       else throw statusErrors.pathNotFound();

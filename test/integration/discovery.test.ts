@@ -177,3 +177,61 @@ test('custom resources are told of in both, each in its own way', async () => {
   const binary = 'application/com.github.proto-openapi.spec.v3.v1.0+protobuf';
   assert.equal((await get('/openapi/v3/apis/open.example.com/v1', { accept: binary })).status, 200);
 });
+
+test('discovery names the groups of other servers, stale when those cannot be asked', async () => {
+  const service = { name: 'none', namespace: 'default' };
+  const spec = { group: 'far.example.org', version: 'v1', groupPriorityMinimum: 100, versionPriority: 10, service };
+  const body = JSON.stringify({
+    apiVersion: 'apiregistration.k8s.io/v1',
+    kind: 'APIService',
+    metadata: { name: 'v1.far.example.org' },
+    spec: { ...spec, insecureSkipTLSVerify: true },
+  });
+  const path = '/apis/apiregistration.k8s.io/v1/apiservices';
+  const headers = { 'content-type': 'application/json' };
+  assert.equal((await server.send({ method: 'POST', path, headers, body })).status, 201);
+  const groupVersion = { groupVersion: 'far.example.org/v1', version: 'v1' };
+  const group = { name: 'far.example.org', versions: [groupVersion], preferredVersion: groupVersion };
+  const groups = json(await get('/apis'))['groups'] as { name: string }[];
+  assert.deepEqual(groups.at(-1), group);
+  assert.deepEqual(json(await get('/apis/far.example.org')), { kind: 'APIGroup', apiVersion: 'v1', ...group });
+  const accept = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
+  const items = json(await get('/apis', { accept }))['items'] as object[];
+  assert.deepEqual(items.at(-1), {
+    metadata: { name: 'far.example.org' },
+    versions: [{ version: 'v1', freshness: 'Stale' }],
+  });
+  assert.equal((await get('/apis/far.example.org/v1')).status, 503);
+});
+
+test('methods and forms of documents', async () => {
+  const send = (method: string, path: string, headers: Record<string, string> = {}): Promise<Answer> =>
+    server.send({ method, path, headers });
+  for (const [method, path, accept, status] of [
+    ['GET', '/version', 'application/yaml', 406],
+    ['POST', '/version', '*/*', 405],
+    ['GET', '/apis/apps/v1', 'application/*', 406],
+    ['GET', '/apis/apps', 'text/html, */*;q=0.1', 200],
+    ['DELETE', '/apis/apps', '*/*', 405],
+    ['POST', '/apis', '*/*', 200],
+    ['GET', '/api/v1/namespaces/none', 'application/json;as=Table;g=meta.k8s.io;v=v9', 406],
+    ['GET', '/api/v1/namespaces/none', 'application/json', 404],
+  ] as const) {
+    assert.equal((await send(method, path, { accept })).status, status, `${method} ${path} ${accept}`);
+  }
+  const refused = await send('GET', '/api/v1/pods', { accept: 'application/x-yaml' });
+  assert.match(refused.text, /^\{\n {2}"kind": "Status"/, 'for people');
+  assert.match(refused.text, /application\/json;stream=watch, application\/vnd/);
+  for (const [query, agent, indented] of [
+    ['', 'kubectl', false],
+    ['?pretty=x', 'curl/8', false],
+    ['?pretty=', 'curl/8', true],
+    ['?pretty=1', 'kubectl', true],
+    ['', 'Mozilla/5.0 (X11)', true],
+    ['', 'Mozilla/4.0', false],
+  ] as const) {
+    const { text } = await send('GET', `/api/v1/namespaces/default${query}`, { 'user-agent': agent });
+    assert.equal(text.startsWith('{\n'), indented, `${query} ${agent}`);
+    assert.equal(text.endsWith('\n'), !indented, 'what is not indented ends with a line feed');
+  }
+});
