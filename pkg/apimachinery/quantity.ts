@@ -94,6 +94,11 @@ export class Quantity {
     return new Quantity(this.nanos - other.nanos, this.isZero ? other.format : this.format);
   }
 
+  /** The next whole number of thousandths, away from zero. */
+  roundUpToMilli(): Quantity {
+    return new Quantity(divideAwayFromZero(this.nanos, 1_000_000n) * 1_000_000n, this.format);
+  }
+
   negate(): Quantity {
     return new Quantity(-this.nanos, this.format);
   }

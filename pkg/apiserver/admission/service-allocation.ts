@@ -110,9 +110,7 @@ export class ServiceAllocation implements AdmissionPlugin {
       if (old === undefined) giveNodePorts(service, ports);
       else updateNodePorts(service, old, ports);
     }
-    if (needsHealthCheck(service.spec) && !(old !== undefined && needsHealthCheck(old.spec))) {
-      giveHealthCheckPort(service, ports);
-    }
+    if (needsHealthCheck(service.spec) && !old?.spec.healthCheckNodePort) giveHealthCheckPort(service, ports);
     return [...given, ...ports.given.map(portKey)];
   }
 

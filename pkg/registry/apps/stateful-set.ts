@@ -3,6 +3,7 @@ import { statefulSets } from '../../api/resources.ts';
 import { FieldPath } from '../../apimachinery/field-path.ts';
 import { nameIsDnsLabel } from '../../apimachinery/names.ts';
 import { ageColumn, containerColumns, nameColumn } from '../columns.ts';
+import { defaultClaimSpec } from '../core/claim-defaults.ts';
 import { defaultPodSpec } from '../core/pod-defaults.ts';
 import { claimSpecWarnings, workloadWarnings } from '../core/pod-warnings.ts';
 import { describe } from '../descriptor.ts';
@@ -61,7 +62,7 @@ export const statefulSet = describe<StatefulSet>(statefulSets, {
     for (const claim of spec.volumeClaimTemplates ?? []) {
       claim.apiVersion = 'v1';
       claim.kind = 'PersistentVolumeClaim';
-      if (claim.spec !== undefined) claim.spec.volumeMode ??= 'Filesystem';
+      defaultClaimSpec(claim.spec);
       claim.status = { ...claim.status, phase: claim.status?.phase || 'Pending' };
     }
   },

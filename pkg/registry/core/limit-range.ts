@@ -1,13 +1,17 @@
 import type { LimitRange, LimitRangeItem } from '../../api/generated/core-v1.ts';
 import { limitRanges } from '../../api/resources.ts';
 import { describe } from '../descriptor.ts';
+import { roundAmounts } from './resource-list.ts';
 import { validateLimitRange } from './validation/limit-range.ts';
 
 export const limitRange = describe<LimitRange>(limitRanges, {
   shortNames: ['limits'],
   allowCreateOnUpdate: true,
   defaults: ({ spec }) => {
-    for (const item of spec.limits ?? []) if (item.type === 'Container') defaultItem(item);
+    for (const item of spec.limits ?? []) {
+      roundAmounts(item.min, item.max, item.default, item.defaultRequest, item.maxLimitRequestRatio);
+      if (item.type === 'Container') defaultItem(item);
+    }
   },
   validate: validateLimitRange,
   updateSteps: ['object'],

@@ -2,6 +2,7 @@ import type { Node } from '../../api/generated/core-v1.ts';
 import { nodes } from '../../api/resources.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
+import { roundAmounts } from './resource-list.ts';
 import { validateNode, validateNodeUpdate } from './validation/node.ts';
 
 const ROLE_PREFIX = 'node-role.kubernetes.io/';
@@ -31,6 +32,7 @@ export const node = describe<Node>(nodes, {
   generation: false,
   defaults({ spec, status }) {
     syncRanges(spec);
+    roundAmounts(status?.capacity, status?.allocatable);
     if (status?.capacity !== undefined) status.allocatable ??= { ...status.capacity };
   },
   prepareForUpdate(draft, old) {

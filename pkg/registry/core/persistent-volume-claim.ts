@@ -3,7 +3,9 @@ import { persistentVolumeClaims } from '../../api/resources.ts';
 import { FieldPath } from '../../apimachinery/field-path.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
+import { defaultClaimSpec } from './claim-defaults.ts';
 import { claimSpecWarnings } from './pod-warnings.ts';
+import { roundAmounts } from './resource-list.ts';
 import { validateClaim, validateClaimStatus, validateClaimUpdate } from './validation/claim.ts';
 import { accessModesText, phaseText, storageClassText } from './volume-text.ts';
 import { storageClassWarning } from './volume-warnings.ts';
@@ -12,8 +14,9 @@ export const persistentVolumeClaim = describe<PersistentVolumeClaim>(persistentV
   shortNames: ['pvc'],
   generation: false,
   returnsDeleted: true,
-  defaults({ spec }) {
-    if (spec !== undefined) spec.volumeMode ??= 'Filesystem';
+  defaults({ spec, status }) {
+    defaultClaimSpec(spec);
+    roundAmounts(status?.capacity, status?.allocatedResources);
     alignDataSources(spec);
   },
   prepareForCreate(draft) {

@@ -2,6 +2,7 @@ import type { PersistentVolume } from '../../api/generated/core-v1.ts';
 import { persistentVolumes } from '../../api/resources.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { describe, statusPart } from '../descriptor.ts';
+import { roundAmounts } from './resource-list.ts';
 import { validateVolume, validateVolumeUpdate } from './validation/persistent-volume.ts';
 import { accessModesText, phaseText, storageClassText } from './volume-text.ts';
 import { volumeWarnings } from './volume-warnings.ts';
@@ -13,6 +14,7 @@ export const persistentVolume = describe<PersistentVolume>(persistentVolumes, {
   defaults({ spec }) {
     spec.persistentVolumeReclaimPolicy ||= 'Retain';
     spec.volumeMode ??= 'Filesystem';
+    roundAmounts(spec.capacity);
     if (spec.hostPath !== undefined) spec.hostPath.type ??= '';
   },
   prepareForCreate(draft, { now }) {

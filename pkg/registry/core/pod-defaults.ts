@@ -1,5 +1,8 @@
 import type { Container, EphemeralContainer, PodSpec, Probe, Volume } from '../../api/generated/core-v1.ts';
+import { defaultClaimSpec } from './claim-defaults.ts';
+import { isLatestImage } from './image-tag.ts';
 import { defaultPodResources } from './pod-resources.ts';
+import { roundAmounts } from './resource-list.ts';
 
 /**
  * Fills in a Pod's spec as upstream's SetDefaults_PodSpec and its kin do, in place; for Pods and for the templates of
@@ -18,6 +21,7 @@ export function defaultPodSpec(spec: PodSpec): void {
   for (const container of spec.containers ?? []) defaultContainer(container);
   for (const container of spec.ephemeralContainers ?? []) defaultContainer(container);
   for (const volume of spec.volumes ?? []) defaultVolume(volume);
+  roundAmounts(spec.overhead, spec.resources?.limits, spec.resources?.requests);
 }
 
 /** What only Pods themselves get, not templates (SetDefaults_Pod). */
@@ -36,9 +40,10 @@ export function defaultPod(spec: PodSpec): void {
 }
 
 function defaultContainer(container: Container | EphemeralContainer): void {
+  roundAmounts(container.resources?.limits, container.resources?.requests);
   container.terminationMessagePath ||= '/dev/termination-log';
   container.terminationMessagePolicy ||= 'File';
-  container.imagePullPolicy ||= isLatest(container.image ?? '') ? 'Always' : 'IfNotPresent';
+  container.imagePullPolicy ||= isLatestImage(container.image ?? '') ? 'Always' : 'IfNotPresent';
   for (const probe of [container.livenessProbe, container.readinessProbe, container.startupProbe]) {
     if (probe !== undefined) defaultProbe(probe);
   }
@@ -49,13 +54,6 @@ function defaultContainer(container: Container | EphemeralContainer): void {
     const reference = variable.valueFrom?.fieldRef;
     if (reference !== undefined) reference.apiVersion ||= 'v1';
   }
-}
-
-/** No tag at all means latest; a digest pins. */
-function isLatest(image: string): boolean {
-  if (image.includes('@')) return false;
-  const name = image.slice(image.lastIndexOf('/') + 1);
-  return !name.includes(':') || name.endsWith(':latest');
 }
 
 function defaultProbe(probe: Probe): void {
@@ -95,8 +93,7 @@ function defaultVolume(volume: Volume): void {
     }
   }
   if (volume.image !== undefined) {
-    volume.image.pullPolicy ||= isLatest(volume.image.reference ?? '') ? 'Always' : 'IfNotPresent';
+    volume.image.pullPolicy ||= isLatestImage(volume.image.reference ?? '') ? 'Always' : 'IfNotPresent';
   }
-  const claim = volume.ephemeral?.volumeClaimTemplate?.spec;
-  if (claim !== undefined) claim.volumeMode ??= 'Filesystem';
+  defaultClaimSpec(volume.ephemeral?.volumeClaimTemplate?.spec);
 }

@@ -2,6 +2,7 @@ import type { ResourceQuota } from '../../api/generated/core-v1.ts';
 import { resourceQuotas } from '../../api/resources.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
+import { roundAmounts } from './resource-list.ts';
 import {
   validateQuotaStatus,
   validateResourceQuota,
@@ -22,6 +23,7 @@ export const resourceQuota = describe<ResourceQuota>(resourceQuotas, {
   generation: false,
   returnsDeleted: true,
   allowCreateOnUpdate: true,
+  defaults: ({ spec, status }) => roundAmounts(spec.hard, status?.hard, status?.used),
   validate: validateResourceQuota,
   validateUpdate: validateResourceQuotaUpdate,
   updateSteps: ['object', 'metadata', 'change'],

@@ -13,6 +13,8 @@ export const serviceAccount = describe<ServiceAccount>(serviceAccounts, {
   },
   shortNames: ['sa'],
   returnsDeleted: true,
+  prepareForCreate: nameSecretsAlone,
+  prepareForUpdate: nameSecretsAlone,
   updateSteps: ['metadata', 'object'],
   columns: [
     nameColumn,
@@ -25,3 +27,9 @@ export const serviceAccount = describe<ServiceAccount>(serviceAccounts, {
     ageColumn,
   ],
 });
+
+/** Secrets are of the account's namespace and of one kind: of a reference only the name is kept. */
+function nameSecretsAlone(draft: ServiceAccount): void {
+  if (draft.secrets !== undefined)
+    draft.secrets = draft.secrets.map(({ name }) => (name === undefined ? {} : { name }));
+}

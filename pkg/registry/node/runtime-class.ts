@@ -6,6 +6,7 @@ import { FieldPath } from '../../apimachinery/field-path.ts';
 import { validateLabels } from '../../apimachinery/labels.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { nodeLabelWarning } from '../core/node-label-warnings.ts';
+import { roundAmounts } from '../core/resource-list.ts';
 import { validateResources } from '../core/validation/resources.ts';
 import { validateTolerations } from '../core/validation/scheduling.ts';
 import { describe } from '../descriptor.ts';
@@ -51,6 +52,7 @@ export const runtimeClass = describe<RuntimeClass>(runtimeClasses, {
       if (text !== undefined) yield `scheduling.nodeSelector: ${text}`;
     }
   },
+  defaults: ({ overhead }) => roundAmounts(overhead?.podFixed),
   validate,
   updateSteps: ['object', 'metadata', 'change'],
   validateUpdate: ({ handler }, old) => unchanged(FieldPath.of('handler'), handler, old.handler),
