@@ -181,7 +181,7 @@ export interface Descriptor<T extends KubeObject = KubeObject> {
   /** Fills in, after validation of a new object, what upstream's defaults find only when they read what was stored. */
   complete?(draft: T): void;
   /** Changes the object when a DELETE only marks it. */
-  prepareForDelete?(draft: T): void;
+  prepareForDelete?(draft: T, now: string): void;
   /** Whether something beside metadata.finalizers keeps a marked object (a namespace's spec.finalizers). */
   holdsDeletion?(object: T): boolean;
   /** The creator's status is kept: a kubelet registers its Node with capacity and conditions. */

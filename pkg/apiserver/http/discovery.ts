@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { APIResource } from '../../api/generated/meta-v1.ts';
 import { apiVersionOf } from '../../api/types.ts';
+import { compareApiVersions } from '../../apimachinery/api-versions.ts';
 import { statusErrors } from '../../apimachinery/status-error.ts';
 import type { Descriptor, Subresource, Verb } from '../../registry/descriptor.ts';
 import type { RemoteVersion } from '../aggregation/remote-discovery.ts';
@@ -178,7 +179,7 @@ function groupsOf(descriptors: Iterable<Descriptor>): Group[] {
       name,
       versions: [...versions]
         .map(([version, resources]) => ({ version, resources }))
-        .sort((a, b) => compareVersions(b.version, a.version)),
+        .sort((a, b) => compareApiVersions(b.version, a.version)),
     }))
     .sort((a, b) => groupRank(a.name) - groupRank(b.name) || (a.name < b.name ? -1 : 1));
 }
@@ -209,23 +210,6 @@ const CUSTOM_PRIORITY = 1000;
 function groupRank(name: string): number {
   const rank = GROUP_ORDER.indexOf(name);
   return rank < 0 ? GROUP_ORDER.length : rank;
-}
-
-/** Kubernetes' version priority: v2 > v1 > v1beta2 > v1beta1 > v1alpha1 > anything else by name. */
-export function compareVersions(a: string, b: string): number {
-  const rank = (version: string): [number, number, number] | undefined => {
-    const match = /^v(\d+)(?:(alpha|beta)(\d+))?$/.exec(version);
-    if (match === null) return undefined;
-    const stability = match[2] === undefined ? 3 : match[2] === 'beta' ? 2 : 1;
-    return [stability, Number(match[1]), Number(match[3] ?? 0)];
-  };
-  const [left, right] = [rank(a), rank(b)];
-  if (left === undefined || right === undefined) {
-    if (left !== undefined) return 1;
-    if (right !== undefined) return -1;
-    return a < b ? 1 : a > b ? -1 : 0;
-  }
-  return left[0] - right[0] || left[1] - right[1] || left[2] - right[2];
 }
 
 function groupDocument(group: Group, alone: boolean): object {

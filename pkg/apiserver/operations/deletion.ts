@@ -34,7 +34,7 @@ export function planDeletion(
   }
   const isMarked = meta.deletionTimestamp !== undefined;
   if (!isMarked) {
-    descriptor.prepareForDelete?.(draft);
+    descriptor.prepareForDelete?.(draft, formatTime(now));
     if (finalizers.length === 0 && descriptor.holdsDeletion?.(draft) !== true) return { type: 'remove', last: draft };
     meta.deletionTimestamp = formatTime(now);
     if (descriptor.holdsDeletion === undefined) meta.deletionGracePeriodSeconds = 0;
@@ -62,7 +62,7 @@ function planGraceful(
     meta.deletionTimestamp = formatTime(now + grace * 1000);
     meta.deletionGracePeriodSeconds = grace;
     if (meta.generation !== undefined) meta.generation += 1;
-    descriptor.prepareForDelete?.(draft);
+    descriptor.prepareForDelete?.(draft, formatTime(now));
     changed = true;
   } else {
     const before = meta.deletionGracePeriodSeconds ?? 0;

@@ -1,7 +1,7 @@
 import type { CustomResourceDefinition } from '../../api/generated/apiextensions-v1.ts';
 import { customResourceDefinitions } from '../../api/resources.ts';
 import { goQuote } from '../../apimachinery/go-quote.ts';
-import { hasFinalizer } from '../../apimachinery/object-meta.ts';
+import { hasFinalizer, setCondition } from '../../apimachinery/object-meta.ts';
 import { nameColumn } from '../columns.ts';
 import { type Column, describe } from '../descriptor.ts';
 import { unrecognizedFormats } from './unrecognized-formats.ts';
@@ -9,6 +9,14 @@ import { validateChangedDefinition, validateDefinitionStatus, validateNewDefinit
 
 /** Keeps a definition until the objects of its kind are gone. */
 export const CLEANUP_FINALIZER = 'customresourcecleanup.apiextensions.k8s.io';
+
+/** What is said until the objects begin to be deleted. */
+const PENDING = {
+  type: 'Terminating',
+  status: 'True',
+  reason: 'InstanceDeletionPending',
+  message: 'CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon',
+};
 
 const columns: readonly Column<CustomResourceDefinition>[] = [
   nameColumn,
@@ -46,10 +54,11 @@ export const customResourceDefinition = describe<CustomResourceDefinition>(custo
     for (const { name, storage } of draft.spec.versions ?? []) if (storage) stored.add(name);
     draft.status = { ...draft.status, storedVersions: [...stored] };
   },
-  prepareForDelete({ metadata }) {
+  prepareForDelete({ metadata, status }, now) {
     if (!hasFinalizer({ metadata }, CLEANUP_FINALIZER)) {
       metadata.finalizers = [...(metadata.finalizers ?? []), CLEANUP_FINALIZER];
     }
+    status.conditions = [...setCondition(status.conditions ?? [], PENDING, now)];
   },
   holdsDeletion: (object) => hasFinalizer(object, CLEANUP_FINALIZER),
   validateCreate: validateNewDefinition,

@@ -7,6 +7,7 @@ import type {
 } from '../../api/generated/apiextensions-v1.ts';
 import type { JsonObject, StructSchema } from '../../api/schema.ts';
 import { apiVersionOf, type KubeObject, type ResourceType } from '../../api/types.ts';
+import { compareApiVersions } from '../../apimachinery/api-versions.ts';
 import { fieldNames, findAll, parseJsonPath } from '../../apimachinery/custom/json-path.ts';
 import { rootSchema } from '../../apimachinery/custom/structural-schema.ts';
 import { decodeCustomObject } from '../../apimachinery/decode.ts';
@@ -61,7 +62,7 @@ function customDescriptor(
   const props = openApiSchemaOf(version);
   const schema = rootSchema(props, METADATA);
   const subresources = subresourcesOf(version);
-  const { validateCreate, validateUpdate } = validateCustom(props, version.subresources?.scale);
+  const { validateCreate, validateUpdate, validateStatus } = validateCustom(props, version.subresources?.scale);
   const status = subresources['status'];
   const described = describe(type, {
     schema,
@@ -80,10 +81,10 @@ function customDescriptor(
     validateCreate,
     validateUpdate,
     warnings: finalizerWarnings,
-    ...(version.deprecated === true && { deprecation: deprecation(type, version) }),
+    ...(version.deprecated === true && { deprecation: deprecation(definition, type, version) }),
     ...storedAs(definition, type, storageVersion, schema),
   });
-  const parts = status === undefined ? subresources : { ...subresources, status: statusPart(validateUpdate, 'all') };
+  const parts = status === undefined ? subresources : { ...subresources, status: statusPart(validateStatus, 'all') };
   return { ...described, subresources: parts };
 }
 
@@ -101,8 +102,18 @@ function finalizerWarnings(object: KubeObject, old: KubeObject | undefined): str
     );
 }
 
-function deprecation(type: ResourceType, version: CustomResourceDefinitionVersion): string {
-  return version.deprecationWarning ?? `${apiVersionOf(type)} ${type.kind} is deprecated`;
+/** What is said of a deprecated version: what its definition says, or what to use instead. */
+function deprecation(
+  { spec }: CustomResourceDefinition,
+  type: ResourceType,
+  { deprecationWarning, name }: CustomResourceDefinitionVersion,
+): string {
+  if (deprecationWarning !== undefined) return deprecationWarning;
+  const [better] = spec.versions
+    .filter((other) => other.served && other.deprecated !== true && compareApiVersions(other.name, name) > 0)
+    .sort((a, b) => compareApiVersions(b.name, a.name));
+  const text = `${apiVersionOf(type)} ${type.kind} is deprecated`;
+  return better === undefined ? text : `${text}; use ${spec.group}/${better.name} ${type.kind}`;
 }
 
 function subresourcesOf({ subresources }: CustomResourceDefinitionVersion): Record<string, Subresource> {

@@ -18,6 +18,8 @@ export type CustomRules = (object: JsonObject, old: JsonObject | undefined) => I
 export interface CustomValidation {
   validateCreate(object: KubeObject): FieldError[];
   validateUpdate(object: KubeObject, old: KubeObject): FieldError[];
+  /** Judges a write of the status: of the rest only what concerns the object as a whole. */
+  validateStatus(object: KubeObject, old: KubeObject): FieldError[];
 }
 
 /** The validation of one version of a custom resource. `rules` are asked when nothing else is wrong. */
@@ -26,26 +28,54 @@ export function validateCustom(
   scale: CustomResourceSubresourceScale | undefined,
   rules: CustomRules = () => [],
 ): CustomValidation {
+  const statusProps = props.properties?.['status'];
+  const paths = [scale?.specReplicasPath, scale?.statusReplicasPath];
+  /** Lists that had duplicates before may have them still. */
+  const listErrors = (json: JsonObject, old: JsonObject | undefined): FieldError[] => {
+    const found = validateLists(json, props);
+    return found.length > 0 && old !== undefined && validateLists(old, props).length > 0 ? [] : found;
+  };
   const judge = (object: KubeObject, old: KubeObject | undefined): FieldError[] => {
-    const json = object as unknown as JsonObject;
-    const before = old as unknown as JsonObject | undefined;
+    const [json, before] = [object, old] as unknown as [JsonObject, JsonObject | undefined];
     const found = [
       ...validateValue(json, props, '', before),
-      ...(scale === undefined ? [] : scaleErrors(json, scale)),
+      ...scaleErrors(json, paths, scale?.labelSelectorPath),
       ...embeddedErrors(json, props, ''),
-      ...validateLists(json, props),
+      ...listErrors(json, before),
     ];
     return found.length > 0 ? found : [...rules(json, before)];
   };
   return {
     validateCreate: (object) => judge(object, undefined),
     validateUpdate: (object, old) => judge(object, old),
+    validateStatus(object, old) {
+      const [json, before] = [object, old] as unknown as [JsonObject, JsonObject];
+      const status = json['status'];
+      const judged = status !== undefined && statusProps !== undefined;
+      const found = [
+        ...(judged ? validateValue(status, statusProps, '', before['status']).map(inStatus) : []),
+        ...scaleErrors(json, paths.slice(1), scale?.labelSelectorPath),
+        ...listErrors(json, before),
+      ];
+      return found.length > 0 ? found : [...rules(json, before)];
+    },
   };
 }
 
-function scaleErrors(object: JsonObject, scale: CustomResourceSubresourceScale): FieldError[] {
+/** The field of an error within the status, whose text knows nothing of what is above it. */
+function inStatus(error: FieldError): FieldError {
+  const { field } = error;
+  return field === '<nil>' ? error : { ...error, field: field === '' ? 'status' : `status.${field}` };
+}
+
+function scaleErrors(
+  object: JsonObject,
+  paths: readonly (string | undefined)[],
+  selectorPath: string | undefined,
+): FieldError[] {
   const errors: FieldError[] = [];
-  for (const path of [scale.specReplicasPath, scale.statusReplicasPath]) {
+  for (const path of paths) {
+    if (path === undefined) continue;
     const found = nested(object, path, 'int64');
     if (found instanceof Error) errors.push(fieldError.invalid(path, 0, found.message));
     else if (typeof found !== 'number') continue;
@@ -54,15 +84,15 @@ function scaleErrors(object: JsonObject, scale: CustomResourceSubresourceScale):
       errors.push(fieldError.invalid(path, found, `should be less than or equal to ${MAX_INT32}`));
     }
   }
-  if (!scale.labelSelectorPath) return errors;
-  const selector = nested(object, scale.labelSelectorPath, 'string');
-  if (selector instanceof Error) errors.push(fieldError.invalid(scale.labelSelectorPath, '', selector.message));
+  if (!selectorPath) return errors;
+  const selector = nested(object, selectorPath, 'string');
+  if (selector instanceof Error) errors.push(fieldError.invalid(selectorPath, '', selector.message));
   else if (typeof selector === 'string' && selector !== '') {
     try {
       parseLabelSelector(selector);
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
-      errors.push(fieldError.invalid(scale.labelSelectorPath, selector, text));
+      errors.push(fieldError.invalid(selectorPath, selector, text));
     }
   }
   return errors;
@@ -74,7 +104,7 @@ function nested(object: JsonObject, path: string, type: 'int64' | 'string'): Jso
     new Error(`${path} accessor error: ${goValueText(value)} is of the type ${goType(value)}, expected ${expected}`);
   let value: Json | undefined = object;
   for (const name of fieldNames(parseJsonPath(path)) ?? []) {
-    if (value === undefined) return undefined;
+    if (value === undefined || value === null) return undefined;
     if (!isJsonObject(value)) return wrong(value, 'map[string]interface{}');
     value = getKey(value, name);
   }
