@@ -60,6 +60,34 @@ test('JSON patch limits', () => {
   assert.equal(codeOf(() => applyJsonPatch({ a: { x: 'y'.repeat(100) } }, doubling))[0], 422);
 });
 
+test('JSON patch: paths that only the library of upstream takes', () => {
+  const object = { list: ['a', 'b', 'c'], x: 1 };
+  const cases: readonly (readonly [JsonObject, JsonObject])[] = [
+    [
+      { op: 'remove', path: '/list/-1' },
+      { list: ['a', 'b'], x: 1 },
+    ],
+    [
+      { op: 'remove', path: '/list/01' },
+      { list: ['a', 'c'], x: 1 },
+    ],
+    [
+      { op: 'add', path: '/list/-1', value: 'z' },
+      { list: ['a', 'b', 'c', 'z'], x: 1 },
+    ],
+    [
+      { op: 'add', path: 'anything/x', value: 2 },
+      { list: ['a', 'b', 'c'], x: 2 },
+    ],
+    [{ op: 'test', path: '/none', value: null }, object],
+  ];
+  for (const [operation, result] of cases) {
+    assert.deepEqual(applyJsonPatch(object, [operation]), result, JSON.stringify(operation));
+  }
+  assert.equal(codeOf(() => applyJsonPatch(object, { op: 'add' }))[0], 400);
+  assert.equal(codeOf(() => applyJsonPatch(object, [{ op: 'test', path: '/x', value: null }]))[0], 422);
+});
+
 test('merge patch', () => {
   const object = { data: { a: '1', b: '2' }, list: [1, 2], keep: { x: 1 } };
   const result = applyMergePatch(object, { data: { m: '1', a: null, zz: null }, list: [3], new: { n: null, o: 1 } });
@@ -130,6 +158,15 @@ test('strategic merge: lists', () => {
           },
         ],
       },
+    ],
+    [
+      'what is added takes the place of what went',
+      { containers: [{ name: 'a' }, { name: 'b' }] },
+      {
+        containers: [{ name: 'c' }, { name: 'b', $patch: 'delete' }],
+        '$setElementOrder/containers': [{ name: 'c' }, { name: 'b' }],
+      },
+      { containers: [{ name: 'a' }, { name: 'c' }] },
     ],
     [
       'delete',

@@ -19,9 +19,15 @@ const noMergeKey = (item: Json, key: string): StatusError =>
 const badType = (directive: Json, item: Json): StatusError =>
   plain(`unknown patch type: ${goValueText(directive)} in map: ${goValueText(item)}`);
 const badArgument = (expected: string, value: Json | undefined): StatusError =>
-  plain(
-    `expected a ${expected}, but received a ${Array.isArray(value) ? '[]interface {}' : isJsonObject(value) ? 'map[string]interface {}' : typeof value}`,
-  );
+  plain(`expected a ${expected}, but received a ${goTypeOf(value)}`);
+
+function goTypeOf(value: Json | undefined): string {
+  if (value === null || value === undefined) return '%!s(<nil>)';
+  if (Array.isArray(value)) return '[]interface {}';
+  if (typeof value === 'object') return 'map[string]interface {}';
+  if (typeof value === 'number') return Number.isInteger(value) ? 'int64' : 'float64';
+  return typeof value === 'boolean' ? 'bool' : 'string';
+}
 
 /**
  * The object with the patch merged in along `schema`; neither is changed, unchanged parts are shared. Throws a
@@ -134,13 +140,29 @@ function orderLists(result: JsonObject, patch: JsonObject, schema: Schema | unde
     const { schema: below, strategy, mergeKey } = fieldMeta(schema, key);
     checkOrder(change ?? [], order, mergeKey);
     if (current === undefined && change === undefined) continue;
+    if ((current ?? []).length + (change ?? []).length === 0) throw plain('no elements in any of the given slices');
     let merged: Json[];
     if (change === undefined) merged = current ?? [];
     else if (current === undefined) merged = cleanItems(change);
     else merged = strategy === 'merge' ? mergeList(current, change, below, mergeKey, false) : change;
-    setKey(result, key, arrange(merged, order, current ?? [], mergeKey));
+    const old = strategy === 'merge' ? orderBefore(current ?? [], change ?? [], mergeKey) : (current ?? []);
+    setKey(result, key, arrange(merged, order, old, mergeKey));
     delete patch[key];
   }
+}
+
+/**
+ * The order that items had. Upstream deletes in place, so that items which are added take the places of those that went
+ * and count as the last there were.
+ */
+function orderBefore(current: readonly Json[], change: readonly Json[], mergeKey: string): readonly Json[] {
+  const named = change.filter(isJsonObject);
+  if (mergeKey === '' || !named.some((item) => item[DIRECTIVE] === 'delete')) return current;
+  const gone = new Set(named.filter((item) => item[DIRECTIVE] === 'delete').map((item) => item[mergeKey]));
+  const kept = current.filter((item) => !(isJsonObject(item) && gone.has(item[mergeKey])));
+  const known = new Set(kept.map((item) => (isJsonObject(item) ? item[mergeKey] : item)));
+  const added = named.filter((item) => item[DIRECTIVE] === undefined && !known.has(item[mergeKey]));
+  return [...kept, ...added.slice(0, current.length - kept.length)];
 }
 
 /** The items of a list patch have to come in the order the directive gives. */
@@ -216,7 +238,7 @@ function mergeList(
     const at = base.findIndex((other) => isJsonObject(other) && other[mergeKey] === key);
     const current = base[at];
     if (isJsonObject(current)) base[at] = mergeObject(current, item, itemSchema(schema));
-    else base.push(withoutDirectives(item) ?? item);
+    else base.push(item);
   }
   return arrange(base, changes, original, mergeKey);
 }
