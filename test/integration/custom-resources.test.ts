@@ -155,6 +155,142 @@ test('another version is added: objects are read and written in both, and the st
   assert.deepEqual(stored.storedVersions, ['v1', 'v2']);
 });
 
+const PARCELS = `/apis/${GROUP}/v1/namespaces/default/parcels`;
+const MERGE = 'application/merge-patch+json';
+const JSON_PATCH = 'application/json-patch+json';
+const APPLY = 'application/apply-patch+yaml';
+
+/** What a real API server 1.36 says to the same requests. */
+const REFUSALS: readonly (readonly [method: string, path: string, type: string, body: unknown, said: RegExp])[] = [
+  ['POST', '?dryRun=', '', {}, /^CreateOptions.*dryRun: Unsupported value: .*supported values: "All"$/],
+  [
+    'POST',
+    '?fieldManager=a%00',
+    '',
+    {},
+    /fieldManager: Invalid value: "a\\x00": invalid character U\+0000 \(at position 1\)$/,
+  ],
+  [
+    'PATCH',
+    '/a?dryRun=x',
+    APPLY,
+    {},
+    /is invalid: \[fieldManager: Required value: is required for apply patch, dryRun: Unsupp/,
+  ],
+  ['PATCH', '/a', MERGE, null, /^Invalid JSON Patch$/],
+  ['PATCH', '/a', MERGE, { metadata: { name: null } }, /^the name of the object \(a based on URL\) was undeterminable/],
+  [
+    'PATCH',
+    '/a',
+    MERGE,
+    { metadata: { resourceVersion: '0' } },
+    /metadata.resourceVersion: .*must be specified for an update$/,
+  ],
+  [
+    'PATCH',
+    '/a',
+    MERGE,
+    { kind: 'Foo' },
+    /^Foo\.shop\.example\.com "a" is invalid: kind: Invalid value: "Foo": must be Parcel$/,
+  ],
+  ['PATCH', '/a', MERGE, { kind: null }, /: Object 'Kind' is missing in /],
+  [
+    'PATCH',
+    '/a',
+    JSON_PATCH,
+    {},
+    /^error decoding patch: json: cannot unmarshal object into Go value of type \[\]handlers.jsonPatchOp$/,
+  ],
+  ['PATCH', '/a', 'application/apply-patch+json', {}, /^the body of the request was in an unknown format/],
+  ['PATCH', '/a?fieldManager=m', APPLY, null, /^invalid object type: \/, Kind=$/],
+  [
+    'PATCH',
+    '/a?fieldManager=m',
+    APPLY,
+    { spec: { weight: 'x', none: 1 } },
+    /^failed to create typed patch object \(\/a; .*\): errors:\n {2}\.spec\.weight: expected numeric \(int or float\), got string\n {2}\.spec\.none: field not declared in schema$/,
+  ],
+  [
+    'PATCH',
+    '/a?fieldManager=m',
+    APPLY,
+    { spec: { note: null } },
+    /^Parcel.* spec.note in body must be of type string: "null"$/,
+  ],
+  [
+    'PATCH',
+    '/a/scale',
+    'application/strategic-merge-patch+json',
+    {},
+    /^the body of the request was in an unknown format/,
+  ],
+  ['PATCH', '/a/scale', MERGE, {}, /^the spec replicas field ".spec.replicas" cannot be empty$/],
+  [
+    'PATCH',
+    '/a/scale',
+    MERGE,
+    { spec: { replicas: 'x' } },
+    /^ "" is invalid: patch: .*cannot unmarshal string into Go struct field/,
+  ],
+  ['GET', '/none/scale', '', undefined, /^parcels\.shop\.example\.com "none" not found$/],
+  [
+    'PATCH',
+    '/a/status',
+    MERGE,
+    { status: { phase: 1 } },
+    /is invalid: status.phase: .*: phase in body must be of type string: "integer"$/,
+  ],
+  ['DELETE', '/a', '', { propagationPolicy: '' }, /supported values: "Foreground", "Background", "Orphan", "nil"$/],
+  [
+    'DELETE',
+    '/a',
+    '',
+    { orphanDependents: 'x' },
+    /^json: cannot unmarshal string into Go struct field DeleteOptions.orphanDependents/,
+  ],
+  ['GET', '?continue=!', '', undefined, /continue key is not valid: illegal base64 data at input byte 0$/],
+  ['GET', '?limit=9999999999999999999', '', undefined, /^strconv.ParseInt: .*: value out of range$/],
+  ['GET', '?watch=1&continue=x', '', undefined, /resourceVersionMatch is forbidden when continue is provided$/],
+];
+
+test('what is asked for wrongly is refused in the words of upstream', async () => {
+  const status = { type: 'object', properties: { phase: { type: 'string' }, replicas: { type: 'integer' } } };
+  const properties = { weight: { type: 'integer' }, note: { type: 'string' }, replicas: { type: 'integer' } };
+  const spec = { type: 'object', properties };
+  const given = version(
+    'v1',
+    true,
+    {},
+    {
+      schema: { openAPIV3Schema: { type: 'object', properties: { spec, status } } },
+      subresources: {
+        status: {},
+        scale: { specReplicasPath: '.spec.replicas', statusReplicasPath: '.status.replicas' },
+      },
+    },
+  );
+  assert.equal((await send('POST', CRDS, definition('parcels', [given]))).status, 201);
+  await served(PARCELS);
+  const parcel = { apiVersion: `${GROUP}/v1`, kind: 'Parcel', metadata: { name: 'a' }, spec: { weight: 1 } };
+  assert.equal((await send('POST', PARCELS, parcel)).status, 201);
+  for (const [method, path, type, part, said] of REFUSALS) {
+    const { spec: _, ...named } = parcel;
+    const isWhole = type === APPLY && part !== null;
+    const text = JSON.stringify(isWhole ? { ...named, ...(part as object) } : part);
+    const request = part === undefined ? {} : { body: text, headers: { 'content-type': type || 'application/json' } };
+    const answer = await server.send({ method, path: PARCELS + path, ...request });
+    const what = `${method} ${path} ${text}: ${answer.status} ${answer.text}`;
+    assert.ok(answer.status >= 400, what);
+    assert.match((JSON.parse(answer.text) as { message: string }).message, said, what);
+  }
+  // A Scale that goes to nothing says nothing of replicas: they are nobody's then.
+  await merge(`${PARCELS}/a?fieldManager=one`, { spec: { replicas: 2 } });
+  await merge(`${PARCELS}/a/scale?fieldManager=two`, { spec: { replicas: 0 } });
+  const { managedFields } = (await send('GET', `${PARCELS}/a`)).body['metadata'] as { managedFields: object[] };
+  assert.doesNotMatch(JSON.stringify(managedFields), /f:replicas/);
+  await send('DELETE', `${CRDS}/parcels.${GROUP}`);
+});
+
 test('names that are taken are not given again until they are free', async () => {
   const other = definition('purchases', [version('v1', true, {})]) as { spec: { names: { kind: string } } };
   other.spec.names.kind = 'Order';
