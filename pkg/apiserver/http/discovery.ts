@@ -189,7 +189,7 @@ function withRemote(own: readonly Group[], remote: readonly RemoteVersion[]): Gr
   const groups = new Map(own.map((group) => [group.name, group]));
   const priorities = new Map<string, number>();
   const byVersion = [...remote].sort(
-    (a, b) => b.versionPriority - a.versionPriority || compareVersions(b.version, a.version),
+    (a, b) => b.versionPriority - a.versionPriority || compareApiVersions(b.version, a.version),
   );
   for (const each of byVersion) {
     const { group: name, version, groupPriority } = each;
