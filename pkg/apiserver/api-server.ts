@@ -8,17 +8,9 @@ import { type Component, OperatorError } from '../base/component.ts';
 import { errorText, type Logger } from '../base/log.ts';
 import { requireAuthorized } from './authz/authorizer.ts';
 import type { Response } from './http/exchange.ts';
-import {
-  actAsAsked,
-  attributesOf,
-  createRouter,
-  isKnown,
-  OpenExchange,
-  openExchange,
-  type RouterOptions,
-  serveResource,
-  subresourceOf,
-} from './http/router.ts';
+import { actAsAsked, attributesOf, OpenExchange, openExchange } from './http/open-exchange.ts';
+import { isKnown, serveResource, subresourceOf } from './http/resource-routes.ts';
+import { createRouter, type RouterOptions } from './http/router.ts';
 import { Traffic, type TrafficLimits } from './http/traffic.ts';
 import { isWebSocketStream, WebSocketResponse } from './http/websocket-response.ts';
 

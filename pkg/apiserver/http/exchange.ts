@@ -195,6 +195,15 @@ function acceptsGzip(request: Request): boolean {
   return accepted.some((coding) => coding.split(';')[0]?.trim() === 'gzip');
 }
 
+/** Sends plain text that no browser takes for a page. */
+export function sendText(exchange: Exchange, code: number, body: string): void {
+  const headers = { 'x-content-type-options': 'nosniff' };
+  sendBytes(exchange, Buffer.from(body), { code, mediaType: 'text/plain; charset=utf-8', headers });
+}
+
+/** The answer for paths that nobody serves, which is no Status. */
+export const sendPlainNotFound = (exchange: Exchange): void => sendText(exchange, 404, '404 page not found\n');
+
 /** Sends a failure as a Status object in a form the client accepts, JSON if there is none; anything that is not a StatusError is logged and answered with 500. */
 export function sendError(exchange: Exchange, error: unknown, log: Logger): void {
   let failure = error instanceof StatusError ? error : datastoreFailure(error);

@@ -1,50 +1,38 @@
 import { getRequestListener, type HttpBindings } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { type Context, Hono } from 'hono';
-import { parseFieldSelector } from '../../apimachinery/fields.ts';
-import { isStatusReason, StatusError, statusErrors } from '../../apimachinery/status-error.ts';
-import type { Logger } from '../../base/log.ts';
+import { statusErrors } from '../../apimachinery/status-error.ts';
 import { METRICS_TEXT_TYPE } from '../../base/metrics-text.ts';
 import { processMetricsText } from '../../base/process-metrics.ts';
-import type { Descriptor, Subresource } from '../../registry/descriptor.ts';
-import type { UserInfo } from '../../registry/user-info.ts';
 import type { Aggregator } from '../aggregation/aggregator.ts';
 import type { ApiCore } from '../api-core.ts';
-import { auditedRequest, auditID } from '../audit/http.ts';
 import type { AuditRecord } from '../audit/record.ts';
-import type { Authenticator } from '../authn/authenticator.ts';
-import type { TlsPeer } from '../authn/client-certificate.ts';
-import { ImpersonationHeaderError, impersonate, parseImpersonation } from '../authn/impersonation.ts';
-import type { Attributes, FieldRequirement } from '../authz/attributes.ts';
+import { ImpersonationHeaderError } from '../authn/impersonation.ts';
 import { requireAuthorized } from '../authz/authorizer.ts';
-import type { Connector } from '../connect/connector.ts';
-import { handleGet, handleList } from '../handlers/read.ts';
-import { handleScaleGet, handleScalePatch, handleScaleUpdate } from '../handlers/scale.ts';
-import { handleWatch } from '../handlers/watch.ts';
-import {
-  handleAction,
-  handleCreate,
-  handleDelete,
-  handleDeleteCollection,
-  handlePatch,
-  handleUpdate,
-} from '../handlers/write.ts';
-import { isLongRunning, parseRequestInfo, type RequestInfo } from '../request-info.ts';
+import { isLongRunning, parseRequestInfo } from '../request-info.ts';
 import { timeLimit } from './deadline.ts';
 import type { Discovery } from './discovery.ts';
-import { type Exchange, type Request, type Response, sendBytes, sendDocument, sendError } from './exchange.ts';
+import {
+  type Exchange,
+  type Request,
+  type Response,
+  sendBytes,
+  sendDocument,
+  sendError,
+  sendPlainNotFound,
+  sendText,
+} from './exchange.ts';
 import type { HealthChecks } from './health.ts';
-import { COLLECTION_TYPES, JSON_TYPE, MEDIA_TYPES, requireProduced } from './negotiate.ts';
+import { JSON_TYPE, requireProduced } from './negotiate.ts';
+import { actAsAsked, attributesOf, type ExchangeOptions, type OpenExchange, openExchange } from './open-exchange.ts';
 import type { OpenApi } from './openapi.ts';
+import { hasBuiltIn, isKnown, type ResourceOptions, serveResource } from './resource-routes.ts';
 import type { Traffic } from './traffic.ts';
 
-export interface RouterOptions {
-  readonly core: ApiCore;
-  readonly authenticator: Authenticator;
+export interface RouterOptions extends ExchangeOptions, ResourceOptions {
   readonly discovery: Discovery;
   readonly openapi: OpenApi;
   readonly health: HealthChecks;
-  readonly connector: Connector;
   readonly aggregator: Aggregator;
   /** The `/version` document. */
   readonly version: object;
@@ -57,8 +45,6 @@ export interface RouterOptions {
   readonly metrics?: () => readonly string[];
   /** How long a request may take that is not to go on for long. */
   readonly requestTimeoutMs: number;
-  readonly log: Logger;
-  readonly signal: AbortSignal;
 }
 
 /** A path beside the API, authorized as a non-resource URL. */
@@ -71,107 +57,6 @@ export interface ExtraRoute {
 }
 
 type Env = { Bindings: HttpBindings };
-const TEXT = 'text/plain; charset=utf-8';
-
-/** Who asks for what: the beginning of every request. Throws 401 or 400. */
-export async function openExchange(
-  request: Request,
-  response: Response,
-  options: RouterOptions,
-): Promise<OpenExchange> {
-  const url = request.url ?? '/';
-  const cut = url.indexOf('?');
-  const query = new URLSearchParams(cut < 0 ? '' : url.slice(cut + 1));
-  const info = parseRequestInfo(request.method ?? 'GET', cut < 0 ? url : url.slice(0, cut), query);
-  const id = auditID(request);
-  response.setHeader('audit-id', id);
-  const { auditor } = options.core;
-  try {
-    const user = await authenticated(request, options);
-    const record = auditor?.begin(auditedRequest(request, info, user, id));
-    record?.received();
-    return new OpenExchange(request, response, info, query, user, options.signal, record);
-  } catch (error) {
-    if (error instanceof StatusError && error.code === 401) {
-      const record = auditor?.begin(auditedRequest(request, info, undefined, id));
-      record?.response(error.status);
-      record?.started(error.code);
-    }
-    throw error;
-  }
-}
-
-/** A request whose sender is known. */
-export class OpenExchange implements Exchange {
-  readonly request: Request;
-  readonly response: Response;
-  readonly info: RequestInfo;
-  readonly query: URLSearchParams;
-  /** Who the request acts as: who sent it, until it impersonates somebody else. */
-  user: UserInfo;
-  readonly audit: AuditRecord | undefined;
-  readonly warnings: string[] = [];
-  readonly #stopping: AbortSignal;
-  #signal: AbortSignal | undefined;
-
-  constructor(
-    request: Request,
-    response: Response,
-    info: RequestInfo,
-    query: URLSearchParams,
-    user: UserInfo,
-    stopping: AbortSignal,
-    audit: AuditRecord | undefined,
-  ) {
-    this.request = request;
-    this.response = response;
-    this.info = info;
-    this.query = query;
-    this.user = user;
-    this.#stopping = stopping;
-    this.audit = audit;
-  }
-
-  /** Made when it is asked for, which short requests do not: it costs as much as all else of theirs here. */
-  get signal(): AbortSignal {
-    this.#signal ??= AbortSignal.any([goneSignal(this.response), this.#stopping]);
-    return this.#signal;
-  }
-}
-
-/** Aborts when the client has gone away or has been answered. */
-function goneSignal(response: Response): AbortSignal {
-  const { stream } = response as { stream?: { readonly destroyed: boolean } };
-  if (response.destroyed || stream?.destroyed) return AbortSignal.abort();
-  const gone = new AbortController();
-  response.once('close', () => gone.abort());
-  return gone.signal;
-}
-
-/** Who sent a request. Throws 401 when that cannot be known. */
-async function authenticated(request: Request, { authenticator, core }: RouterOptions): Promise<UserInfo> {
-  const credentials = {
-    peer: request.socket as unknown as TlsPeer,
-    authorization: request.headers.authorization,
-    webSocketProtocol: request.headers['sec-websocket-protocol'],
-  };
-  try {
-    return authenticator.authenticate(credentials);
-  } catch (error) {
-    if (!isStatusReason(error, 'Unauthorized')) throw error;
-    // Another server may have just made who it is.
-    await core.operations.store.datastore.current();
-    return authenticator.authenticate(credentials);
-  }
-}
-
-/** Lets the request act as whom its headers name, if its sender may. Throws 403 or ImpersonationHeaderError. */
-export function actAsAsked(exchange: OpenExchange, { core }: RouterOptions): void {
-  const impersonation = parseImpersonation(exchange.request.rawHeaders);
-  if (impersonation === undefined) return;
-  exchange.user = impersonate(exchange.user, impersonation, core.authorizer);
-  exchange.audit?.impersonating(exchange.user);
-}
 
 /** Answers a request with 504 when it takes too long; what it has set going goes on. Throws BadRequest. */
 function limitTime(exchange: OpenExchange, { core, log, traffic, requestTimeoutMs }: RouterOptions): void {
@@ -197,39 +82,6 @@ function completeAudit(record: AuditRecord, { info, response }: Exchange): void 
     if (isLongRunning(info)) record.started(response.statusCode);
     record.complete(response.statusCode);
   });
-}
-
-/** What authorizers are asked about a request. */
-export function attributesOf({ info, user, query }: Pick<Exchange, 'info' | 'user' | 'query'>): Attributes {
-  if (!info.isResource) return { user, verb: info.verb, path: info.path };
-  const fieldSelector = COLLECTION_VERBS.has(info.verb) ? fieldRequirements(query.get('fieldSelector')) : [];
-  return {
-    user,
-    verb: info.verb,
-    apiGroup: info.group,
-    apiVersion: info.version,
-    resource: info.resource,
-    subresource: info.subresource,
-    namespace: info.namespace,
-    name: info.name,
-    ...(fieldSelector.length === 0 ? {} : { fieldSelector }),
-  };
-}
-
-const COLLECTION_VERBS: ReadonlySet<string> = new Set(['list', 'watch', 'deletecollection']);
-
-/** The terms of a field selector; none of one that cannot be read, which is refused later, by who reads it. */
-function fieldRequirements(text: string | null): FieldRequirement[] {
-  if (text === null || text === '') return [];
-  try {
-    return parseFieldSelector(text).terms.map(({ field, value, negated }) => ({
-      field,
-      operator: negated ? '!=' : '=',
-      value,
-    }));
-  } catch {
-    return [];
-  }
 }
 
 /** Answers a request; never rejects for what a client did. */
@@ -465,148 +317,9 @@ function rootPaths(discovery: Discovery, health: HealthChecks): string[] {
 const sendIndented = (exchange: Exchange, document: object): void =>
   sendBytes(exchange, Buffer.from(JSON.stringify(document, null, 2)), {});
 
-function sendText(exchange: Exchange, code: number, body: string): void {
-  sendBytes(exchange, Buffer.from(body), { code, mediaType: TEXT, headers: { 'x-content-type-options': 'nosniff' } });
-}
-
 /** Upstream's answer to requests that fail before they are understood: text that no browser takes for a page. */
 function sendInternalError(exchange: Exchange, message: string): void {
   const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;' };
   const text = `Internal Server Error: ${JSON.stringify(exchange.request.url ?? '/')}: ${message}`;
   sendText(exchange, 500, `${text.replace(/[&<>]/g, (sign) => entities[sign] ?? sign)}\n`);
-}
-
-const sendPlainNotFound = (exchange: Exchange): void => sendText(exchange, 404, '404 page not found\n');
-
-/** Whether the group has kinds of Kubernetes itself: paths below it are refused with a Status. */
-const hasBuiltIn = ({ registry }: ApiCore, group: string): boolean =>
-  [...registry.all()].some(({ type, custom }) => type.group === group && !custom);
-
-/** Finds the descriptor of an authorized resource request and hands it to the verb's handler. */
-export async function serveResource(exchange: Exchange, options: RouterOptions): Promise<void> {
-  const { core, log } = options;
-  const { info } = exchange;
-  const descriptor = core.registry.find(info.group, info.version, info.resource);
-  if (descriptor === undefined && !hasBuiltIn(core, info.group)) {
-    sendPlainNotFound(exchange);
-    return;
-  }
-  if (descriptor === undefined) throw statusErrors.pathNotFound();
-  if (!scopeFits(descriptor, info)) {
-    if (descriptor.custom) {
-      sendPlainNotFound(exchange);
-      return;
-    }
-    throw isReadAcross(descriptor, info) ? statusErrors.methodNotAllowed() : statusErrors.pathNotFound();
-  }
-  if (descriptor.custom) warnOfDeprecation(exchange, descriptor);
-  if (info.subresource !== '') {
-    await serveSubresource(exchange, descriptor, options);
-    return;
-  }
-  if (exchange.request.method === 'HEAD' && !descriptor.custom) throw statusErrors.methodNotAllowed();
-  const onObject =
-    info.verb === 'list' || info.verb === 'watch' ? info.watchPrefix && info.name !== '' : info.name !== '';
-  if (descriptor.virtual !== undefined && info.verb === 'create' && !onObject) {
-    requireProduced(exchange.request.headers.accept, MEDIA_TYPES);
-    await handleAction(exchange, descriptor, core);
-    return;
-  }
-  if (!(descriptor.verbs as readonly string[]).includes(info.verb)) throw verbRefused(descriptor, info);
-  if (!descriptor.custom) {
-    requireProduced(
-      exchange.request.headers.accept,
-      info.verb === 'list' || info.verb === 'watch' ? COLLECTION_TYPES : MEDIA_TYPES,
-    );
-    warnOfDeprecation(exchange, descriptor);
-  }
-  switch (info.verb) {
-    case 'get':
-      return handleGet(exchange, descriptor, core.operations);
-    case 'list':
-      return handleList(exchange, descriptor, core.operations);
-    case 'watch':
-      return handleWatch(exchange, descriptor, core, log);
-    case 'create':
-      if (onObject) throw verbRefused(descriptor, info);
-      return handleCreate(exchange, descriptor, core.operations);
-    case 'deletecollection':
-      return handleDeleteCollection(exchange, descriptor, core.operations);
-  }
-  if (!onObject) {
-    throw descriptor.custom ? statusErrors.badRequest('name must be provided') : statusErrors.methodNotAllowed();
-  }
-  switch (info.verb) {
-    case 'update':
-      return handleUpdate(exchange, descriptor, core.operations);
-    case 'patch':
-      return handlePatch(exchange, descriptor, core.operations, core.managedFields);
-    case 'delete':
-      return handleDelete(exchange, descriptor, core.operations);
-    default:
-      throw verbRefused(descriptor, info);
-  }
-}
-
-/** Custom resources are refused in words of their own. */
-function verbRefused({ custom, type, verbs }: Descriptor, { verb, subresource }: RequestInfo): StatusError {
-  if (!custom) return statusErrors.methodNotAllowed();
-  const isGoing = verb === 'create' && subresource === '' && !verbs.includes('create');
-  return statusErrors.methodNotSupported(
-    type,
-    verb,
-    isGoing ? `${verb} not allowed while custom resource definition is terminating` : undefined,
-  );
-}
-
-/** Whether the path is that of a collection across namespaces, of which there is nothing to do but to read. */
-const isReadAcross = ({ type, verbs }: Descriptor, { namespace, name, rest }: RequestInfo): boolean =>
-  type.namespaced && namespace === '' && name === '' && rest.length === 0 && verbs.includes('list');
-
-/** Of built-in kinds upstream warns only where it serves the verb. */
-function warnOfDeprecation({ warnings }: Exchange, { deprecation }: Descriptor): void {
-  if (deprecation !== undefined) warnings.push(deprecation);
-}
-
-/** Whether the server has the resource, and the part of it, that a request is about. */
-export function isKnown(info: RequestInfo, core: ApiCore): boolean {
-  const descriptor = core.registry.find(info.group, info.version, info.resource);
-  return descriptor !== undefined && (info.subresource === '' || subresourceOf(descriptor, info) !== undefined);
-}
-
-/** The subresource a path names; names of JavaScript's own (`__proto__`) are none. */
-export function subresourceOf(descriptor: Descriptor, { subresource }: RequestInfo): Subresource | undefined {
-  return Object.hasOwn(descriptor.subresources, subresource) ? descriptor.subresources[subresource] : undefined;
-}
-
-/** Namespaced objects are reached below a namespace only, cluster-scoped ones never; collections are read across, too. */
-function scopeFits(descriptor: Descriptor, info: RequestInfo): boolean {
-  if (info.rest.length > 0 && subresourceOf(descriptor, info)?.type !== 'connect') return false;
-  if (!descriptor.type.namespaced) return info.namespace === '' || descriptor.type.resource === 'namespaces';
-  if (info.namespace !== '') return true;
-  const isRead = info.verb === 'list' || info.verb === 'watch';
-  return isRead && !(info.watchPrefix && info.name !== '');
-}
-
-async function serveSubresource(exchange: Exchange, descriptor: Descriptor, options: RouterOptions): Promise<void> {
-  const { core } = options;
-  const { info } = exchange;
-  const subresource = subresourceOf(descriptor, info);
-  if (subresource === undefined || info.name === '') {
-    throw descriptor.custom ? statusErrors.notFound(descriptor.type, info.name) : statusErrors.pathNotFound();
-  }
-  // Proxies take every method there is.
-  const isTaken = info.subresource === 'proxy' || (subresource.verbs as readonly string[]).includes(info.verb);
-  if (!isTaken) throw verbRefused(descriptor, info);
-  if (subresource.type === 'connect') return options.connector.serve(exchange, descriptor);
-  if (!descriptor.custom) requireProduced(exchange.request.headers.accept, MEDIA_TYPES);
-  if (subresource.type === 'action') return handleAction(exchange, descriptor, core);
-  if (subresource.type === 'scale') {
-    if (info.verb === 'get') return handleScaleGet(exchange, descriptor, subresource, core);
-    if (info.verb === 'update') return handleScaleUpdate(exchange, descriptor, subresource, core);
-    return handleScalePatch(exchange, descriptor, subresource, core);
-  }
-  if (info.verb === 'get') return handleGet(exchange, descriptor, core.operations);
-  if (info.verb === 'update') return handleUpdate(exchange, descriptor, core.operations);
-  return handlePatch(exchange, descriptor, core.operations, core.managedFields);
 }
