@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Json, JsonObject } from '../../pkg/api/schema.ts';
+import type { KubeObject } from '../../pkg/api/types.ts';
 import { isJsonObject } from '../../pkg/apimachinery/json.ts';
 import { parseYaml } from '../../pkg/apimachinery/yaml.ts';
 import { ApiServerProcess } from './api-server.ts';
@@ -76,6 +77,24 @@ describe('validation of the core group', () => {
     await send('delete', `${path}?gracePeriodSeconds=0`, {});
     return wrong;
   }
+
+  test('a Pod knows by its labels where its node is, bound to it or made on it', async () => {
+    const labels = { 'topology.kubernetes.io/zone': 'z', 'topology.kubernetes.io/region': 'r', other: 'o' };
+    await send('post', '/api/v1/nodes', { metadata: { name: 'placed', labels } });
+    const pods = '/api/v1/namespaces/default/pods';
+    const containers = [{ name: 'c', image: 'i' }];
+    await send('post', pods, { metadata: { name: 'bound', labels: { a: 'b' } }, spec: { containers } });
+    await send('post', `${pods}/bound/binding`, { metadata: { name: 'bound' }, target: { name: 'placed' } });
+    await send('post', pods, {
+      metadata: { name: 'made', labels: { a: 'b' } },
+      spec: { containers, nodeName: 'placed' },
+    });
+    const { other: _, ...place } = labels;
+    for (const name of ['bound', 'made']) {
+      const { text } = await server.send({ method: 'GET', path: `${pods}/${name}` });
+      assert.deepEqual((JSON.parse(text) as KubeObject).metadata.labels, { a: 'b', ...place }, text);
+    }
+  });
 
   for (const file of readdirSync(FOLDER)) {
     test(file.replace('.yaml', ''), async () => {

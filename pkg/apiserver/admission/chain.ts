@@ -8,6 +8,7 @@ import { limitRanger } from './limit-ranger.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction.ts';
 import { defaultTolerationSeconds, priorityAdmission } from './pod-defaults.ts';
+import { podTopologyLabels } from './pod-topology-labels.ts';
 import { type ResourceQuotaOptions, resourceQuotaAdmission } from './resource-quota.ts';
 import { roleEscalation } from './role-escalation.ts';
 import { runtimeClassAdmission } from './runtime-class.ts';
@@ -35,6 +36,7 @@ export function defaultAdmission(store: Store, options: AdmissionOptions): Admis
     claimResize(store),
     runtimeClassAdmission(store),
     defaultIngressClass(store),
+    podTopologyLabels(store),
     new ServiceAllocation(store, options),
     nodeRestriction(store, options.ownNode),
     certificateAdmission(options.authorization.authorizer),

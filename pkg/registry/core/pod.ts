@@ -1,13 +1,11 @@
-import { schemaOf } from '../../api/facts.ts';
-import type { Binding, Pod } from '../../api/generated/core-v1.ts';
+import type { Pod } from '../../api/generated/core-v1.ts';
 import { pods } from '../../api/resources.ts';
 import { formatAge } from '../../apimachinery/age.ts';
-import { setCondition } from '../../apimachinery/object-meta.ts';
 import { qosClass } from '../../apimachinery/qos.ts';
-import { statusErrors } from '../../apimachinery/status-error.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
-import { type ActionSubresource, type Column, type ConnectSubresource, describe, statusPart } from '../descriptor.ts';
+import { type Column, type ConnectSubresource, describe, statusPart } from '../descriptor.ts';
 import { adoptAppArmorAnnotations } from './app-armor.ts';
+import { binding } from './binding.ts';
 import { eviction } from './eviction.ts';
 import { mergeLabelKeys } from './label-keys.ts';
 import { defaultPod } from './pod-defaults.ts';
@@ -29,49 +27,6 @@ const connect = (kind: string, verbs: ConnectSubresource['verbs']): ConnectSubre
   kind,
   verbs,
 });
-
-/** Upstream's BindingREST: assigns a node once, when nothing holds the Pod back. */
-const binding: ActionSubresource = {
-  type: 'action',
-  verbs: ['create'],
-  group: '',
-  version: 'v1',
-  kind: 'Binding',
-  schema: schemaOf('core.v1.Binding'),
-  async run({ name, namespace, body, now, registry, dryRun }) {
-    const { target, metadata } = body as unknown as Binding;
-    // Upstream does not classify these two.
-    if (target.kind && target.kind !== 'Node') {
-      const value = JSON.stringify(target.kind);
-      throw statusErrors.unclassified(`target.kind: Unsupported value: ${value}: supported values: "Node", "<empty>"`);
-    }
-    if (!target.name) throw statusErrors.unclassified('target.name: Required value');
-    const assign = (pod: Pod): void => {
-      const refuse = (text: string): Error =>
-        statusErrors.conflict({ group: '', resource: 'pods/binding' }, name, text);
-      if (metadata.uid && metadata.uid !== pod.metadata.uid) {
-        throw refuse(
-          `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${pod.metadata.uid}`,
-        );
-      }
-      if (pod.metadata.deletionTimestamp !== undefined)
-        throw refuse(`pod ${name} is being deleted, cannot be assigned to a host`);
-      if (pod.spec.nodeName)
-        throw refuse(`pod ${name} is already assigned to node ${JSON.stringify(pod.spec.nodeName)}`);
-      if ((pod.spec.schedulingGates ?? []).length > 0) throw refuse(`pod ${name} has non-empty .spec.schedulingGates`);
-      pod.spec.nodeName = target.name ?? '';
-      delete pod.status.nominatedNodeName;
-      pod.metadata.annotations = { ...pod.metadata.annotations, ...metadata.annotations };
-      pod.status.conditions = setCondition(
-        pod.status.conditions ?? [],
-        { type: 'PodScheduled', status: 'True', lastProbeTime: null },
-        now,
-      ) as NonNullable<Pod['status']['conditions']>;
-    };
-    if (!dryRun) await registry.mutate(pods, name, namespace, assign, { subresource: 'binding' });
-    return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 };
-  },
-};
 
 const columns: readonly Column<Pod>[] = [
   nameColumn,
