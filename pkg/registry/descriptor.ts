@@ -205,6 +205,8 @@ export interface Descriptor<T extends KubeObject = KubeObject> {
   warnings?(object: T, old: T | undefined): Iterable<string>;
   /** Field selectors beyond metadata.name and metadata.namespace. */
   readonly selectableFields: Readonly<Record<string, FieldReader<T>>>;
+  /** What is told to who selects by another field, where upstream words it for the kind. */
+  unselectableField?(field: string): string;
   readonly columns: readonly Column<T>[];
   /** The object as the rows of tables carry it. */
   inTables?(object: T): T;

@@ -23,9 +23,8 @@ export class Selection {
     try {
       const labels = labelText ? parseLabelSelector(labelText) : everyLabel;
       const fields = fieldText ? parseFieldSelector(fieldText) : everyField;
-      const known = ['metadata.name', 'metadata.namespace', ...Object.keys(descriptor.selectableFields)];
       for (const { field } of fields.terms) {
-        if (!known.includes(field)) throw new Error(unknownFieldText(descriptor, field, known));
+        if (!isSelectable(descriptor, field)) throw new Error(unselectableText(descriptor, field));
       }
       return new Selection(descriptor, labels, fields);
     } catch (error) {
@@ -53,9 +52,20 @@ export class Selection {
   }
 }
 
-/** Resources without selectable fields of their own name the two common ones; the others just refuse. */
-function unknownFieldText(descriptor: Descriptor, field: string, known: readonly string[]): string {
-  if (descriptor.custom || Object.keys(descriptor.selectableFields).length > 0)
-    return `field label not supported: ${field}`;
-  return `${JSON.stringify(field)} is not a known field selector: only ${known.map((name) => JSON.stringify(name)).join(', ')}`;
+/** Whether upstream has a list of fields for the kind alone; the others have the one that is common to all. */
+function hasOwnFields({ custom, selectableFields }: Descriptor): boolean {
+  return custom || Object.keys(selectableFields).length > 0;
+}
+
+/** The common list has the namespace even of what is in none. */
+function isSelectable(descriptor: Descriptor, field: string): boolean {
+  if (field === 'metadata.name' || Object.hasOwn(descriptor.selectableFields, field)) return true;
+  return field === 'metadata.namespace' && (descriptor.type.namespaced || !hasOwnFields(descriptor));
+}
+
+function unselectableText(descriptor: Descriptor, field: string): string {
+  const text = descriptor.unselectableField?.(field);
+  if (text !== undefined) return text;
+  if (hasOwnFields(descriptor)) return `field label not supported: ${field}`;
+  return `${JSON.stringify(field)} is not a known field selector: only "metadata.name", "metadata.namespace"`;
 }

@@ -11,7 +11,6 @@ export const replicaSet = describe<ReplicaSet>(replicaSets, {
   shortNames: ['rs'],
   categories: ['all'],
   subresources: { scale: replicasScale },
-  selectableFields: { 'status.replicas': { read: ({ status }) => String(status.replicas) } },
   defaults({ spec }) {
     spec.replicas ??= 1;
     if (spec.template?.spec !== undefined) defaultPodSpec(spec.template.spec);

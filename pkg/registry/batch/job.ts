@@ -60,6 +60,7 @@ export const job = describe<Job>(jobs, {
     ),
   ],
   selectableFields: { 'status.successful': { read: ({ status }) => String(status?.succeeded ?? 0) } },
+  unselectableField: (field) => `field label ${JSON.stringify(field)} not supported for Job`,
   defaults(draft) {
     defaultJobSpec(draft.spec);
     inheritLabels(draft);

@@ -21,6 +21,7 @@ export const resourceSlice = describe<ResourceSlice>(resourceSlices, {
     'spec.nodeName': { read: ({ spec }) => spec.nodeName ?? '' },
     'spec.driver': { read: ({ spec }) => spec.driver },
   },
+  unselectableField: (field) => `field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: ${field}`,
   columns: [
     nameColumn,
     { name: 'Node', type: 'string', doc: [DOC, 'nodeName'], cell: ({ spec }) => spec.nodeName ?? '' },
