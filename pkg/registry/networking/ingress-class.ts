@@ -54,7 +54,8 @@ export const ingressClass = describe<IngressClass>(ingressClasses, {
   },
   validate,
   updateSteps: ['metadata', 'change', 'object'],
-  validateUpdate: ({ spec }, old) => unchanged(SPEC.child('controller'), spec.controller, old.spec.controller),
+  validateUpdate: ({ spec }, old) =>
+    unchanged(SPEC.child('controller'), spec.controller ?? '', old.spec.controller ?? ''),
   columns: [
     nameColumn,
     {

@@ -4,6 +4,7 @@ import { fieldError } from '../../apimachinery/field-error.ts';
 import { FieldPath } from '../../apimachinery/field-path.ts';
 import type { IntOrString } from '../../apimachinery/int-or-string.ts';
 import { validateLabelSelector } from '../../apimachinery/labels.ts';
+import { nameIsPathSegment } from '../../apimachinery/names.ts';
 import { atMostAll, intOrPercent } from '../apps/validation/workload.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
@@ -43,6 +44,7 @@ const orNone = (value: IntOrString | undefined): string => (value === undefined 
 export const podDisruptionBudget = describe<PodDisruptionBudget>(podDisruptionBudgets, {
   shortNames: ['pdb'],
   allowUnconditionalUpdate: false,
+  validateName: nameIsPathSegment,
   validate,
   updateSteps: ['content'],
   validateStatus,

@@ -58,17 +58,23 @@ function splitUrl(text: string): UrlParts | string {
     query: queries.join('?'),
     fragment: fragments.join('#'),
   };
-  if (!rest.startsWith('//')) {
-    const hasColon = given === undefined && (rest.split('/')[0] ?? '').includes(':');
-    return hasColon ? 'first path segment in URL cannot contain colon' : { ...parts, user: undefined, host: '' };
-  }
+  const hasColon = given === undefined && (rest.split('/')[0] ?? '').includes(':');
+  if (hasColon) return 'first path segment in URL cannot contain colon';
+  const wrong = [rest, parts.fragment].map(wrongEscape).find(Boolean);
+  if (wrong !== undefined) return `invalid URL escape ${goQuote(wrong)}`;
+  if (!rest.startsWith('//')) return { ...parts, user: undefined, host: '' };
   const authority = rest.slice(2).split('/')[0] ?? '';
   const at = authority.lastIndexOf('@');
   const host = authority.slice(at + 1);
+  const stranger = /[ \\^`{|}]/.exec(host)?.[0];
+  if (stranger !== undefined) return `invalid character ${goQuote(stranger)} in host name`;
   const port = /(?:^|[^:\]]|\])(:[^:\]]*)$/.exec(host)?.[1];
   if (port !== undefined && !/^:\d*$/.test(port)) return `invalid port ${goQuote(port)} after host`;
   return { ...parts, user: at < 0 ? undefined : authority.slice(0, at), host };
 }
+
+/** The first `%` that two hexadecimal digits do not follow, with what follows. */
+const wrongEscape = (text: string): string | undefined => /%(?![0-9a-fA-F]{2}).{0,2}/.exec(text)?.[0];
 
 /** Upstream's rules for the path of a Service. */
 function* validatePath(text: string, path: FieldPath): Findings {
