@@ -83,8 +83,8 @@ export class InProcessClient implements Client {
     const target = this.#target(type, input.metadata?.namespace, options.subresource);
     const name = input.metadata?.name ?? '';
     return this.#write('update', target, name, object, async () => {
-      const change = (): KubeObject => this.#core.typed(target.descriptor, cloneJson(object) as JsonObject);
-      return (await this.#core.operations.update(target, name, change, this.#request(options))).object as T;
+      const next = (): KubeObject => this.#core.typed(target.descriptor, cloneJson(object) as JsonObject);
+      return (await this.#core.operations.replace(target, name, next, this.#request(options))).object as T;
     });
   }
 
@@ -117,7 +117,7 @@ export class InProcessClient implements Client {
       return this.#core.typed(target.descriptor, merged);
     };
     try {
-      return (await this.#core.operations.update(target, name, merge, request, { applied: true })).object;
+      return (await this.#core.operations.replace(target, name, merge, request, { applied: true })).object;
     } catch (error) {
       if (!isStatusReason(error, 'NotFound') || target.subresource !== undefined) throw error;
       this.#authorize('create', target, name);

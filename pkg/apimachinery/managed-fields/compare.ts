@@ -5,6 +5,7 @@ import { deepEqual } from '../deep-equal.ts';
 import {
   EMPTY_SET,
   type FieldSet,
+  fieldElement,
   isEmptySet,
   LEAF,
   type MutableFieldSet,
@@ -60,44 +61,46 @@ class Collector {
     }
   }
 
-  /** The differences with the node itself added, removed or modified, as the case may be. */
-  finish(self: Change | undefined): Diff | undefined {
-    if (self === undefined) return this.#sets;
+  get diff(): Diff | undefined {
+    return this.#sets;
+  }
+
+  /** The differences with the node itself as modified. */
+  get diffOfModified(): Diff {
     const diff: Diff = this.#sets ?? {};
-    const node = makeNode(true, this.#sets?.[self]);
-    if (node !== undefined) diff[self] = node;
+    const node = makeNode(true, this.#sets?.modified);
+    if (node !== undefined) diff.modified = node;
     return diff;
   }
 }
 
-function compareWhole(before: Json | undefined, after: Json | undefined): Diff | undefined {
-  if (before === undefined) return { added: LEAF };
-  if (after === undefined) return { removed: LEAF };
+function compareWhole(before: Json, after: Json): Diff | undefined {
   return deepEqual(before, after) ? undefined : { modified: LEAF };
 }
 
 function compareValues(before: Json | undefined, after: Json | undefined, schema: Schema): Diff | undefined {
   if (before === after) return undefined;
+  if (before === undefined) return after === undefined ? undefined : { added: fieldsOf(after, schema) };
+  if (after === undefined) return { removed: fieldsOf(before, schema) };
   // Two empty values are one leaf, which keeps "empty" and "absent" apart.
   if (isAtomic(schema) || (isVacant(before) && isVacant(after))) return compareWhole(before, after);
-  const self: Change | undefined = before === undefined ? 'added' : after === undefined ? 'removed' : undefined;
   const collector = new Collector();
   if (schema.kind === 'list') {
-    const fits = (value: Json | undefined): boolean => value === undefined || value === null || Array.isArray(value);
+    const fits = (value: Json): boolean => value === null || Array.isArray(value);
     if (!fits(before) || !fits(after)) return compareWhole(before, after);
     compareItems(before, after, schema, collector);
-    return collector.finish(self);
+    return collector.diff;
   }
   const left = objectOf(before);
   const right = objectOf(after);
-  if ((left === undefined && !isNothing(before)) || (right === undefined && !isNothing(after))) {
+  if ((left === undefined && before !== null) || (right === undefined && after !== null)) {
     // In free JSON an object may make way for something else, or the other way round.
     if (deepEqual(before, after)) return undefined;
     compareFields(left, right, schema, collector);
-    return collector.finish(self ?? 'modified');
+    return collector.diffOfModified;
   }
   compareFields(left, right, schema, collector);
-  return collector.finish(self);
+  return collector.diff;
 }
 
 function compareFields(
@@ -110,23 +113,38 @@ function compareFields(
     const item = right[key];
     if (item === undefined) continue;
     const old = left !== undefined && Object.hasOwn(left, key) ? left[key] : undefined;
-    collector.put(`f:${key}`, compareValues(old, item, childSchema(schema, key) ?? anySchema));
+    collector.put(fieldElement(key), compareValues(old, item, childSchema(schema, key) ?? anySchema));
   }
   for (const key in left) {
     const item = left[key];
     if (item === undefined || (right !== undefined && Object.hasOwn(right, key) && right[key] !== undefined)) continue;
-    collector.put(`f:${key}`, compareValues(item, undefined, childSchema(schema, key) ?? anySchema));
+    collector.put(fieldElement(key), compareValues(item, undefined, childSchema(schema, key) ?? anySchema));
   }
 }
 
-const isNothing = (value: Json | undefined): boolean => value === undefined || value === null;
+/** All fields of a value that comes or goes as a whole, itself among them. */
+function fieldsOf(value: Json, schema: Schema): FieldSet {
+  if (isAtomic(schema) || isVacant(value)) return LEAF;
+  const children: MutableFieldSet = {};
+  if (schema.kind === 'list') {
+    if (!Array.isArray(value)) return LEAF;
+    for (const [element, items] of itemsByElement(value, schema)) {
+      const [only] = items;
+      children[element] = items.length > 1 || only === undefined ? LEAF : fieldsOf(only, schema.items);
+    }
+  } else {
+    const object = objectOf(value);
+    if (object === undefined) return LEAF;
+    for (const key in object) {
+      const item = object[key];
+      if (item === undefined) continue;
+      children[fieldElement(key)] = fieldsOf(item, childSchema(schema, key) ?? anySchema);
+    }
+  }
+  return makeNode(true, children) ?? LEAF;
+}
 
-function compareItems(
-  before: Json | undefined,
-  after: Json | undefined,
-  schema: ListSchema,
-  collector: Collector,
-): void {
+function compareItems(before: Json, after: Json, schema: ListSchema, collector: Collector): void {
   const left = itemsByElement(Array.isArray(before) ? before : [], schema);
   const right = itemsByElement(Array.isArray(after) ? after : [], schema);
   for (const [element, items] of right) collector.put(element, compareSame(left.get(element), items, schema));
@@ -137,6 +155,9 @@ function compareItems(
 
 /** Items of one element; where there are several on a side they can only be compared whole. */
 function compareSame(before: Json[] | undefined, after: Json[] | undefined, schema: ListSchema): Diff | undefined {
-  if ((before?.length ?? 1) > 1 || (after?.length ?? 1) > 1) return compareWhole(before, after);
+  if ((before?.length ?? 1) > 1 || (after?.length ?? 1) > 1) {
+    if (before === undefined) return { added: LEAF };
+    return after === undefined ? { removed: LEAF } : compareWhole(before, after);
+  }
   return compareValues(before?.[0], after?.[0], schema.items);
 }

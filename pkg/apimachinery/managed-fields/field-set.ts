@@ -11,6 +11,21 @@ export interface FieldSet {
 export const SELF = '.';
 export const LEAF: FieldSet = Object.freeze({});
 
+/** The path element of a field: `f:name`. The names there are come again and again, and making a key of a text is dear. */
+export function fieldElement(name: string): string {
+  let element = elements.get(name);
+  if (element === undefined) {
+    element = `f:${name}`;
+    if (elements.size < MOST_ELEMENTS && name.length <= LONGEST_ELEMENT) elements.set(name, element);
+  }
+  return element;
+}
+
+const elements = new Map<string, string>();
+/** Names that users make up (labels, keys of ConfigMaps) have no end. */
+const MOST_ELEMENTS = 5000;
+const LONGEST_ELEMENT = 64;
+
 /** The set of nothing; as a child it would be a leaf, so children that vanish are left out instead. */
 export const EMPTY_SET: FieldSet = LEAF;
 

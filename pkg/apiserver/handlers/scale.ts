@@ -139,7 +139,7 @@ async function applyScale(
       descriptor.custom ? applied.spec.replicas : checkedReplicas(applied, info.name),
     );
   try {
-    const stored = await core.operations.update(
+    const stored = await core.operations.replace(
       target,
       info.name,
       (live) => {

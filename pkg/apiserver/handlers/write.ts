@@ -6,7 +6,7 @@ import { DecodeError, decodeCustomMetadata, strictDecodingText } from '../../api
 import { fieldError } from '../../apimachinery/field-error.ts';
 import { goQuote } from '../../apimachinery/go-quote.ts';
 import { goValueText } from '../../apimachinery/go-value.ts';
-import { cloneJson, isJsonObject } from '../../apimachinery/json.ts';
+import { isJsonObject } from '../../apimachinery/json.ts';
 import { inDocumentOrder, type ParsedJson } from '../../apimachinery/json-text.ts';
 import { applyJsonPatch } from '../../apimachinery/patch/json-patch.ts';
 import { applyMergePatch } from '../../apimachinery/patch/merge-patch.ts';
@@ -111,27 +111,29 @@ export async function handleUpdate(
   const target = targetOf(exchange, descriptor);
   const { name } = exchange.info;
   const body = await readBody(exchange.request);
-  const object = decodeObject(exchange, descriptor, body, options.fieldValidation);
-  checkName(object, name);
-  checkNamespace(object, exchange, descriptor);
+  let unused: KubeObject | undefined = decodeObject(exchange, descriptor, body, options.fieldValidation);
+  checkName(unused, name);
+  checkNamespace(unused, exchange, descriptor);
   const request = writeRequest(exchange, options);
+  /** What was submitted; once it was given away it is read anew, for what has been changed in it since. */
+  const submitted = (): KubeObject => {
+    const object = unused ?? decodeObject(exchange, descriptor, body, 'Ignore');
+    unused = undefined;
+    return object;
+  };
+  const next = (live: KubeObject): KubeObject => {
+    const object = submitted();
+    checkSubmittedUid(object, live, descriptor);
+    return object;
+  };
   try {
-    const stored = await operations.update(
-      target,
-      name,
-      // A retry decides anew about the same submission, so it must not see what the last round changed.
-      (live) => {
-        checkSubmittedUid(object, live, descriptor);
-        return cloneJson(object);
-      },
-      request,
-    );
+    const stored = await operations.replace(target, name, next, request);
     sendObject(exchange, descriptor, stored, 200);
   } catch (error) {
     if (!isStatusReason(error, 'NotFound') || !descriptor.allowCreateOnUpdate || target.subresource !== undefined) {
       throw error;
     }
-    sendObject(exchange, descriptor, await operations.create(target, object, request), 201);
+    sendObject(exchange, descriptor, await operations.create(target, submitted(), request), 201);
   }
 }
 
@@ -335,7 +337,7 @@ async function handleApply(
     return completeObject(descriptor, decodeCustomMetadata(merged, descriptor.schema));
   };
   try {
-    const stored = await operations.update(target, name, (live) => merge(live), request, { applied: true });
+    const stored = await operations.replace(target, name, merge, request, { applied: true });
     sendObject(exchange, descriptor, stored, 200);
   } catch (error) {
     if (!isStatusReason(error, 'NotFound') || target.subresource !== undefined) throw error;

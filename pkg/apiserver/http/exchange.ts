@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { constants, gzip } from 'node:zlib';
+import type { Writable } from 'node:stream';
+import { constants, createGzip, type Gzip, gzip } from 'node:zlib';
 import type { JsonObject, StructSchema } from '../../api/schema.ts';
 import { encodeProtobuf, schemaOfKind } from '../../apimachinery/protobuf/envelope.ts';
 import { StatusError, statusErrors } from '../../apimachinery/status-error.ts';
@@ -10,7 +11,7 @@ import type { AuditRecord } from '../audit/record.ts';
 import type { RequestInfo } from '../request-info.ts';
 import { datastoreFailure } from '../storage/datastore-failure.ts';
 import { JSON_TYPE, negotiatePlain, PROTOBUF_TYPE, YAML_TYPE } from './negotiate.ts';
-import { type PiecedDocument, ROOM_BYTES, wholeOf } from './pieced-document.ts';
+import { type PiecedDocument, wholeOf } from './pieced-document.ts';
 import { warningHeaders } from './warnings.ts';
 
 /** HTTP/2 requests come through Node's compatibility classes, which look the same for all that is used here. */
@@ -131,24 +132,40 @@ export function protobufSchema(apiVersion: string, kind: string): StructSchema {
 export async function sendPieces(exchange: Exchange, document: PiecedDocument, mediaType: string): Promise<void> {
   const { request, response } = exchange;
   const { length } = document;
-  if (length <= ROOM_BYTES || request.method === 'HEAD' || acceptsGzip(request)) {
+  if (length <= GZIP_THRESHOLD_BYTES || request.method === 'HEAD') {
     sendBytes(exchange, wholeOf(document), { mediaType });
     return;
   }
   if (response.headersSent || response.destroyed) return;
   writeHeaders(exchange, { mediaType });
-  response.setHeader('content-length', length);
   dropBody(request);
+  const packer = acceptsGzip(request) ? packInto(response) : undefined;
+  if (packer === undefined) response.setHeader('content-length', length);
+  const target: Writable = packer ?? response;
   const gone = new Promise<void>((resolve) => response.once('close', resolve));
   for (const piece of document.pieces) {
-    const sent = new Promise<void>((resolve) => response.write(piece, () => resolve()));
+    const sent = new Promise<void>((resolve) => target.write(piece, () => resolve()));
     await Promise.race([sent, gone]);
     // The piece may still be read from: its room is not given back.
     if (response.destroyed) return;
   }
-  response.end();
+  target.end();
   document.release();
 }
+
+/** Compresses what is written, off the event loop, and sends it. */
+function packInto(response: Response): Gzip {
+  response.setHeader('content-encoding', 'gzip');
+  response.appendHeader('vary', 'Accept-Encoding');
+  const packer = createGzip({ level: constants.Z_BEST_SPEED, chunkSize: PACKED_BYTES });
+  packer.once('error', () => response.destroy());
+  response.once('close', () => packer.destroy());
+  packer.pipe(response);
+  return packer;
+}
+
+/** In pieces of this size compressed text is sent. */
+const PACKED_BYTES = 64 * 1024;
 
 /** Sends bytes with their media type and the request's warnings; large ones are compressed if the client takes that. */
 export function sendBytes(exchange: Exchange, body: Buffer, options: BodyOptions): void {

@@ -4,6 +4,7 @@ import { createServer, get, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
 import type { JsonObject } from '../../api/schema.ts';
 import { decodeProtobuf, encodeProtobuf, openEnvelope, schemaOfKind } from '../../apimachinery/protobuf/envelope.ts';
 import { configMap } from '../../registry/core/config-map.ts';
@@ -104,7 +105,14 @@ test('large lists are sent in pieces, with their length; who leaves in the middl
   const third = await serve(t, items);
   const packed = await answer(third.url, { 'accept-encoding': 'gzip' });
   assert.equal(packed.headers['content-encoding'], 'gzip');
-  packed.destroy();
+  assert.deepEqual(JSON.parse(gunzipSync(await buffer(packed)).toString('utf8')), expected(items));
+  await third.sent;
+
+  const fourth = await serve(t, items);
+  const broken = await answer(fourth.url, { 'accept-encoding': 'gzip' });
+  await once(broken, 'readable');
+  broken.destroy();
+  await fourth.sent;
 });
 
 test('rooms are used again when they are given back, others are not kept', () => {

@@ -179,18 +179,45 @@ export class ResourceOperations {
    * came between. `change` gets the live object (not to be changed) and a copy to work on, and returns the new object.
    * When that names a resourceVersion, only that version is replaced (Conflict otherwise).
    */
-  async update(
+  update(
     target: Target,
     name: string,
     change: (live: KubeObject, draft: KubeObject) => KubeObject | Promise<KubeObject>,
     request: WriteRequest,
+  ): Promise<StoredObject> {
+    const { descriptor } = target;
+    return this.#rewrite(
+      target,
+      name,
+      (live, current) => change(live, fromStorage(descriptor, current.draft())),
+      request,
+      false,
+    );
+  }
+
+  /** Like `update` with an object that is not made from a copy of the one there is; `next` gives it for each round. */
+  replace(
+    target: Target,
+    name: string,
+    next: (live: KubeObject) => KubeObject,
+    request: WriteRequest,
     options: { readonly applied?: boolean } = {},
+  ): Promise<StoredObject> {
+    return this.#rewrite(target, name, next, request, options.applied ?? false);
+  }
+
+  async #rewrite(
+    target: Target,
+    name: string,
+    change: (live: KubeObject, current: StoredObject) => KubeObject | Promise<KubeObject>,
+    request: WriteRequest,
+    applied: boolean,
   ): Promise<StoredObject> {
     const { descriptor } = target;
     for (;;) {
       const current = this.get(target, name);
       const live = fromStorage(descriptor, current.object);
-      const changed = await change(live, fromStorage(descriptor, current.draft()));
+      const changed = await change(live, current);
       const given = changed.metadata.resourceVersion;
       const expected = given === '0' ? '' : given;
       checkSubmittedVersion(descriptor, name, expected, current.revision);
@@ -201,7 +228,7 @@ export class ResourceOperations {
           fieldError.invalid('metadata.resourceVersion', new Verbatim('0x0'), 'must be specified for an update'),
         ]);
       }
-      const next = await this.#prepareUpdate(target, live, changed, request, options.applied ?? false);
+      const next = await this.#prepareUpdate(target, live, changed, request, applied);
       const key = current.key;
       if (isFinished(descriptor, next)) {
         const removed = await this.#remove(descriptor, current, next, request.dryRun);

@@ -1,5 +1,5 @@
-import { Counter, Histogram } from '../../base/metrics.ts';
-import { metricText } from '../../base/metrics-text.ts';
+import { Counter, type Distribution, Histogram } from '../../base/metrics.ts';
+import { type MetricLabels, metricText } from '../../base/metrics-text.ts';
 import type {
   Datastore,
   DatastoreEvent,
@@ -14,6 +14,14 @@ import type {
 const SECONDS = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60];
 
 type Operation = 'get' | 'list' | 'create' | 'update' | 'delete';
+
+interface Series {
+  readonly labels: MetricLabels;
+  readonly total: { value: number };
+  readonly duration: Distribution;
+}
+
+const ROOT = '/registry/';
 
 /** A datastore whose requests are timed, under the names that upstream gives to its requests to etcd. */
 export class ObservedDatastore implements Datastore {
@@ -32,6 +40,14 @@ export class ObservedDatastore implements Datastore {
     'etcd_request_errors_total',
     '[ALPHA] Etcd failed request counts for each operation and object type.',
   );
+
+  readonly #series: Readonly<Record<Operation, Map<string, Series>>> = {
+    get: new Map(),
+    list: new Map(),
+    create: new Map(),
+    update: new Map(),
+    delete: new Map(),
+  };
 
   /** `sizeBytes`: how much room the data takes; left out where that is not known here. */
   constructor(datastore: Datastore, sizeBytes?: () => number) {
@@ -99,17 +115,31 @@ export class ObservedDatastore implements Datastore {
 
   async #timed<T>(operation: Operation, key: string, work: Promise<T>): Promise<T> {
     const begun = performance.now();
-    // `/registry/GROUP/RESOURCE/…`; the core group has no name.
-    const [, , group = '', resource = ''] = key.split('/', 4);
-    const labels = { group: group === 'core' ? '' : group, operation, resource };
-    this.#total.inc(labels);
+    const series = this.#seriesOf(operation, key);
+    series.total.value++;
     try {
       return await work;
     } catch (error) {
-      this.#errors.inc(labels);
+      this.#errors.inc(series.labels);
       throw error;
     } finally {
-      this.#duration.observe(labels, (performance.now() - begun) / 1000);
+      this.#duration.observeIn(series.duration, (performance.now() - begun) / 1000);
     }
+  }
+
+  /** What is counted of one operation on one resource; put together once, not with every request. */
+  #seriesOf(operation: Operation, key: string): Series {
+    // `/registry/GROUP/RESOURCE/…`
+    const resourceAt = key.indexOf('/', ROOT.length) + 1;
+    const end = key.indexOf('/', resourceAt);
+    const prefix = resourceAt === 0 || end < 0 ? key : key.slice(0, end);
+    const known = this.#series[operation].get(prefix);
+    if (known !== undefined) return known;
+    const [, , group = '', resource = ''] = key.split('/', 4);
+    // The core group has no name.
+    const labels = { group: group === 'core' ? '' : group, operation, resource };
+    const series = { labels, total: this.#total.of(labels), duration: this.#duration.of(labels) };
+    this.#series[operation].set(prefix, series);
+    return series;
   }
 }
