@@ -65,8 +65,9 @@ describe('workloads', { concurrency: 4 }, () => {
     const ns = await Namespace.create(kedge(), 'stuck');
     const fields = { spec: { progressDeadlineSeconds: 3 } };
     await ns.apply(deployment('web', 2, SLEEP));
+    // Only the next roll-out has so little time: on a busy machine the first one would not make it.
+    await ns.kubectl('rollout', 'status', 'deployment/web', '--timeout=120s');
     await ns.kubectl('patch', 'deployment/web', '-p', JSON.stringify(fields));
-    await ns.kubectl('rollout', 'status', 'deployment/web', '--timeout=60s');
     await ns.kubectl('set', 'image', 'deployment/web', 'main=localhost:1/none:1');
     await ns.assertRefused(/exceeded its progress deadline/, 'rollout', 'status', 'deployment/web', '--timeout=60s');
     assert.equal(await ns.read('deployment/web', '.status.availableReplicas'), '2');
