@@ -257,6 +257,7 @@ describe('operating the API server', () => {
       /^etcd_request_duration_seconds_count\{group="",operation="create",resource="configmaps"\} [1-9]/m,
       /^etcd_requests_total\{group="",operation="create",resource="configmaps"\} [1-9]/m,
       /^apiserver_storage_objects\{resource="namespaces"\} 4$/m,
+      /^apiserver_resource_objects\{group="",resource="namespaces"\} 4$/m,
       /^apiserver_storage_size_bytes\{storage_cluster_id="etcd-0"\} [1-9]\d{4,}$/m,
       /^apiserver_audit_event_total 0$/m,
       /^apiserver_dropped_requests_total\{request_kind="readOnly"\} 0$/m,

@@ -201,9 +201,7 @@ export class Traffic {
   /** Its part of `/metrics`. */
   text(store: Store): string {
     const { major, minor, gitVersion, gitCommit, platform } = versionInfo;
-    const objects = [...store.caches()].flatMap((cache) =>
-      cache.size === 0 ? [] : [{ labels: { resource: resourceOf(cache.prefix) }, value: cache.size }],
-    );
+    const stored = [...store.caches()].filter(({ size }) => size > 0);
     const byKind = (values: Record<Kind, number>) =>
       KINDS.map((kind) => ({ labels: { request_kind: kind }, value: values[kind] }));
     return [
@@ -240,7 +238,14 @@ export class Traffic {
         'apiserver_storage_objects',
         'gauge',
         '[STABLE] Number of stored objects at the time of last check split by kind.',
-        objects,
+        stored.map(({ prefix, size }) => ({ labels: { resource: shortName(resourceOf(prefix)) }, value: size })),
+      ),
+      // What replaces it since 1.34.
+      metricText(
+        'apiserver_resource_objects',
+        'gauge',
+        '[ALPHA] Number of stored objects at the time of last check split by kind.',
+        stored.map(({ prefix, size }) => ({ labels: resourceOf(prefix), value: size })),
       ),
       metricText(
         'kubernetes_build_info',
@@ -254,11 +259,14 @@ export class Traffic {
 
 const withoutDryRun = ({ dry_run: _, ...labels }: MetricLabels): MetricLabels => labels;
 
-/** `/registry/apps/deployments/` → `deployments.apps`. */
-function resourceOf(prefix: string): string {
+/** `/registry/apps/deployments/` → group and resource. */
+function resourceOf(prefix: string): { readonly group: string; readonly resource: string } {
   const [, , group = '', resource = ''] = prefix.split('/');
-  return group === 'core' ? resource : `${resource}.${group}`;
+  return { group: group === 'core' ? '' : group, resource };
 }
+
+const shortName = ({ group, resource }: { readonly group: string; readonly resource: string }): string =>
+  group === '' ? resource : `${resource}.${group}`;
 
 /** The verb as upstream's metrics name it; clients cannot make up new ones. */
 function verbOf({ verb, subresource }: RequestInfo, method: string, contentType: string | undefined): string {
