@@ -13,7 +13,7 @@ interface Listed {
 }
 
 /** Resources at once: the server is one process, the client waits for it most of the time. */
-const AT_ONCE = 4;
+const AT_ONCE = 8;
 
 describe('every kind, every verb, every form', () => {
   let server: ApiServerProcess;

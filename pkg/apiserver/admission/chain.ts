@@ -4,6 +4,7 @@ import { AdmissionChain } from './admission.ts';
 import { certificateAdmission } from './certificates.ts';
 import { claimResize } from './claim-resize.ts';
 import { defaultIngressClass, defaultStorageClass, storageProtection } from './defaults.ts';
+import { deviceAdminAccess } from './device-admin-access.ts';
 import { limitRanger } from './limit-ranger.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction.ts';
@@ -37,6 +38,7 @@ export function defaultAdmission(store: Store, options: AdmissionOptions): Admis
     runtimeClassAdmission(store),
     defaultIngressClass(store),
     podTopologyLabels(store),
+    deviceAdminAccess(store),
     new ServiceAllocation(store, options),
     nodeRestriction(store, options.ownNode),
     certificateAdmission(options.authorization.authorizer),

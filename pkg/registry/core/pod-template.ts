@@ -9,7 +9,6 @@ import { validatePodTemplate } from './validation/pod-template.ts';
 
 export const podTemplate = describe<PodTemplate>(podTemplates, {
   returnsDeleted: true,
-  allowCreateOnUpdate: true,
   generation: true,
   defaults({ template }) {
     if (template?.spec !== undefined) defaultPodSpec(template.spec);

@@ -22,7 +22,6 @@ export const resourceQuota = describe<ResourceQuota>(resourceQuotas, {
   shortNames: ['quota'],
   generation: false,
   returnsDeleted: true,
-  allowCreateOnUpdate: true,
   defaults: ({ spec, status }) => roundAmounts(spec.hard, status?.hard, status?.used),
   validate: validateResourceQuota,
   validateUpdate: validateResourceQuotaUpdate,

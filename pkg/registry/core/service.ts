@@ -38,6 +38,7 @@ export const service = describe<Service>(services, {
   categories: ['all'],
   generation: false,
   returnsDeleted: true,
+  allowCreateOnUpdate: true,
   warnings: (object) => serviceWarnings(object),
   validateName: nameIsDns1035Label,
   defaults({ spec, status }) {

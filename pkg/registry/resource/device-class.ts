@@ -22,6 +22,7 @@ function* validate({ spec }: DeviceClass): Findings {
 
 export const deviceClass = describe<DeviceClass>(deviceClasses, {
   generation: true,
+  returnsDeleted: true,
   validate,
   updateSteps: ['object', 'metadata'],
   columns: [nameColumn, ageColumn],

@@ -11,6 +11,7 @@ import { validateClaimSpec } from './validation/claim.ts';
 const SPEC = FieldPath.of('spec');
 
 export const resourceClaimTemplate = describe<ResourceClaimTemplate>(resourceClaimTemplates, {
+  returnsDeleted: true,
   defaults({ spec }) {
     if (spec.spec !== undefined) defaultClaimSpec(spec.spec);
   },

@@ -2,7 +2,7 @@ import type { DeviceRequest, ResourceClaim, ResourceClaimSpec } from '../../api/
 import { resourceClaims } from '../../api/resources.ts';
 import { FieldPath } from '../../apimachinery/field-path.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
-import { describe } from '../descriptor.ts';
+import { describe, statusPart } from '../descriptor.ts';
 import { unchanged } from '../validation/rules.ts';
 import { validateClaimSpec } from './validation/claim.ts';
 import { validateClaimStatus } from './validation/claim-status.ts';
@@ -38,13 +38,38 @@ function stateText({ metadata, status }: ResourceClaim): string {
   return words.join(',');
 }
 
+interface DeviceName {
+  readonly driver: string;
+  readonly pool: string;
+  readonly device: string;
+}
+
+const nameOf = ({ driver, pool, device }: DeviceName): string => [driver, pool, device].join('/');
+
+const allocatedTo = ({ status }: ResourceClaim): Set<string> =>
+  new Set((status?.allocation?.devices?.results ?? []).map(nameOf));
+
+/** Takes over a status, without what drivers said of devices that it no longer allocates. */
+function takeStatus(draft: ResourceClaim, submitted: ResourceClaim): void {
+  const before = allocatedTo(draft);
+  const { status } = submitted;
+  draft.status = status;
+  if (status?.devices === undefined) return;
+  const after = allocatedTo(submitted);
+  const devices = status.devices.filter((device) => !before.has(nameOf(device)) || after.has(nameOf(device)));
+  const { devices: _, ...rest } = status;
+  draft.status = devices.length === 0 ? rest : { ...rest, devices };
+}
+
+const status = statusPart<ResourceClaim>(validateClaimStatus, 'all');
+
 export const resourceClaim = describe<ResourceClaim>(resourceClaims, {
-  statusKeepsMetadata: 'all',
+  subresources: { status: { ...status, take: takeStatus } },
   generation: false,
+  returnsDeleted: true,
   defaults: ({ spec }) => defaultClaimSpec(spec),
   validateCreate: ({ spec }) => validateClaimSpec(spec, SPEC),
   updateSteps: ['object', 'metadata', 'change'],
-  validateStatus: validateClaimStatus,
   validateUpdate: ({ spec }, old) => unchanged(SPEC, spec, old.spec),
   columns: [
     nameColumn,

@@ -13,6 +13,7 @@ function timeTaints({ spec }: ResourceSlice, { now }: WriteContext): void {
 
 export const resourceSlice = describe<ResourceSlice>(resourceSlices, {
   generation: true,
+  returnsDeleted: true,
   prepareForCreate: timeTaints,
   prepareForUpdate: (draft, _old, context) => timeTaints(draft, context),
   validateCreate: ({ spec }) => validateSlice(spec, undefined),

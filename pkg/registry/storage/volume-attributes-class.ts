@@ -23,6 +23,7 @@ function* validateUpdate(object: VolumeAttributesClass, old: VolumeAttributesCla
 
 export const volumeAttributesClass = describe<VolumeAttributesClass>(volumeAttributesClasses, {
   shortNames: ['vac'],
+  returnsDeleted: true,
   validate,
   updateSteps: ['metadata', 'change', 'object'],
   validateUpdate,

@@ -301,4 +301,44 @@ export const nodes: Cases = {
     await api.delete(`${base}/resourceslices/e2e-slice`);
     await api.delete(`${base}/deviceclasses/e2e-class`);
   },
+
+  async 'DRA: admin access, and devices that are given back'(api, ns) {
+    const base = `/apis/resource.k8s.io/v1/namespaces/${ns}`;
+    const claim = (adminAccess: boolean): JsonObject => ({
+      devices: { requests: [{ name: 'r', exactly: { deviceClassName: 'c', adminAccess } }] },
+    });
+    const refused = await api.post(
+      `${base}/resourceclaims`,
+      { metadata: { name: 'c' }, spec: claim(true) },
+      { status: 422 },
+    );
+    assert.match(
+      String(refused['message']),
+      /spec\.devices\.requests\[0\]\.adminAccess: Forbidden: admin access to devices/,
+    );
+    await api.post(
+      `${base}/resourceclaimtemplates`,
+      { metadata: { name: 't' }, spec: { spec: claim(true) } },
+      { status: 422 },
+    );
+    await api.post(`${base}/resourceclaims`, { metadata: { name: 'c' }, spec: claim(false) });
+    const path = `${base}/resourceclaims/c/status`;
+    const device = { driver: 'e2e.example.com', pool: 'p', device: 'd' };
+    const allocation = (adminAccess: boolean): JsonObject => ({
+      devices: { results: [{ ...device, request: 'r', adminAccess }] },
+    });
+    await api.patch('merge', path, { status: { allocation: allocation(true) } }, { status: 422 });
+    await api.patch(
+      'merge',
+      path,
+      { status: { allocation: allocation(false), devices: [device] } },
+      { holds: { status: { devices: [device] } } },
+    );
+    const given = await api.patch('merge', path, { status: { allocation: null } });
+    assert.equal(at(given, 'status', 'devices'), undefined);
+    await api.patch('merge', `/api/v1/namespaces/${ns}`, {
+      metadata: { labels: { 'resource.kubernetes.io/admin-access': 'true' } },
+    });
+    await api.post(`${base}/resourceclaims`, { metadata: { name: 'admin' }, spec: claim(true) });
+  },
 };

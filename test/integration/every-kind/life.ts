@@ -5,7 +5,7 @@ import type { Answer, ApiServerProcess } from '../api-server.ts';
 import { until } from '../controllers/cluster.ts';
 import { FORMS, type Form, JSON_FORM } from './forms.ts';
 import { assertHolds } from './holds.ts';
-import type { Sample } from './samples.ts';
+import { CREATED_BY_PUT, type Sample, SHOWN_WHEN_DELETED, UPDATED_BY_VERSION } from './samples.ts';
 
 export const NAMESPACE = 'default';
 const LABEL = 'every-kind.example.com/life';
@@ -67,6 +67,7 @@ export class Life {
   async run(): Promise<void> {
     const before = metaOf(await this.#expect(200, 'GET', this.#collection));
     for (const form of FORMS) await this.#inForm(form);
+    await this.#puts();
     await this.#patches();
     if (this.#resource.parts['status'] !== undefined) for (const form of FORMS) await this.#status(form);
     if (this.#resource.parts['scale'] !== undefined) for (const form of FORMS) await this.#scale(form);
@@ -128,7 +129,9 @@ export class Life {
     await this.#expect(409, 'DELETE', path, { form, body: options({ uid: 'another' }) });
     await this.#expect(409, 'DELETE', path, { form, body: options({ resourceVersion: '1' }) });
     await this.#expect(200, 'DELETE', path, { form, body: options({ uid }, { dryRun: ['All'] }) });
-    await this.#expect(200, 'DELETE', path, { form, body: options({ uid }) });
+    const deleted = await this.#expect(200, 'DELETE', path, { form, body: options({ uid }) });
+    const { kind } = this.#resource;
+    assert.equal(deleted['kind'], SHOWN_WHEN_DELETED.has(kind) ? kind : 'Status');
     await this.#finish(path);
     await this.#expect(404, 'DELETE', path, { form });
   }
@@ -140,6 +143,29 @@ export class Life {
     const created = await this.#expect(201, 'POST', this.#collection, { form, body });
     assert.match(metaOf(created).name, /^generated-[a-z0-9]{5}$/);
     this.#made.push(metaOf(created).name);
+  }
+
+  /** What PUT does with names and versions, and what moves the generation. */
+  async #puts(): Promise<void> {
+    const { kind } = this.#resource;
+    const missing = this.#fresh();
+    const { name } = metaOf(missing);
+    const isCreated = CREATED_BY_PUT.has(kind);
+    await this.#expect(isCreated ? 201 : 404, 'PUT', `${this.#collection}/${name}`, { body: missing });
+    if (isCreated) this.#made.push(name);
+
+    const path = await this.#make();
+    const object = await this.#settled(path);
+    const versionless = applyMergePatch(object, { metadata: { resourceVersion: null } });
+    await this.#expect(UPDATED_BY_VERSION.has(kind) ? 422 : 200, 'PUT', path, { body: versionless });
+
+    const before = metaOf(await this.#settled(path)).generation;
+    const body = JSON.stringify(this.#sample.change ?? {});
+    const headers = { 'content-type': 'application/merge-patch+json' };
+    const { status, text } = await this.#server.send({ method: 'PATCH', path, headers, body });
+    assert.ok(status === 200 || status === 422, text);
+    if (status === 422 || before === undefined) return;
+    assert.equal(metaOf(JSON.parse(text) as JsonObject).generation, before + 1, 'the change moves the generation');
   }
 
   async #patches(): Promise<void> {
@@ -398,7 +424,7 @@ export class Life {
     const { form = JSON_FORM, body, type = form.mediaType, bytes, accept = form.mediaType } = sent;
     const given = bytes ?? (body === undefined ? undefined : form.write(body));
     if (method === 'POST' && status === 201 && !path.includes('dryRun')) this.#count += 1;
-    if (status === 201 && method === 'PATCH') this.#count += 1;
+    if (status === 201 && (method === 'PATCH' || method === 'PUT')) this.#count += 1;
     const answer = await this.#server.send({
       method,
       path,

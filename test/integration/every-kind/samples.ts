@@ -332,3 +332,61 @@ export const REVIEWS: Readonly<Record<string, { readonly body: JsonObject; reado
   SubjectAccessReview: { body: { spec: { user: 'x', ...ACCESS } } },
   TokenReview: { body: { spec: { token: 'x' } } },
 };
+
+/** What a PUT of a name that is not there creates. */
+export const CREATED_BY_PUT: ReadonlySet<string> = new Set([
+  'ClusterRole',
+  'ClusterRoleBinding',
+  'Endpoints',
+  'Event',
+  'Lease',
+  'LimitRange',
+  'Role',
+  'RoleBinding',
+  'RuntimeClass',
+  'Service',
+]);
+
+/** What a PUT has to name the version of. */
+export const UPDATED_BY_VERSION: ReadonlySet<string> = new Set([
+  'APIService',
+  'CSIDriver',
+  'CSINode',
+  'CSIStorageCapacity',
+  'CustomResourceDefinition',
+  'Lease',
+  'MutatingAdmissionPolicy',
+  'MutatingAdmissionPolicyBinding',
+  'MutatingWebhookConfiguration',
+  'PodDisruptionBudget',
+  'RuntimeClass',
+  'ValidatingAdmissionPolicy',
+  'ValidatingAdmissionPolicyBinding',
+  'ValidatingWebhookConfiguration',
+  'VolumeAttachment',
+]);
+
+/** What a DELETE answers with, where others answer with a Status. */
+export const SHOWN_WHEN_DELETED: ReadonlySet<string> = new Set([
+  // These two are still there: their dependents are let go first.
+  'Job',
+  'ReplicationController',
+  'CSIDriver',
+  'CSINode',
+  'CustomResourceDefinition',
+  'DeviceClass',
+  'Namespace',
+  'PersistentVolume',
+  'PersistentVolumeClaim',
+  'Pod',
+  'PodTemplate',
+  'ResourceClaim',
+  'ResourceClaimTemplate',
+  'ResourceQuota',
+  'ResourceSlice',
+  'Service',
+  'ServiceAccount',
+  'StorageClass',
+  'VolumeAttachment',
+  'VolumeAttributesClass',
+]);
