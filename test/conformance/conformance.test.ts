@@ -13,7 +13,10 @@ import { useKedge } from '../e2e/lib/use-kedge.ts';
 
 const LOG = join(BUILD_DIR, 'conformance.log');
 
-/** Names of upstream's tests, which are conformance tests all; those that start containers are left out. */
+/**
+ * Names of upstream's tests, which are conformance tests all. Those that start containers are left out, and those
+ * that look for what has changed since: an Event's note that can be patched, words of an older kubectl.
+ */
 const NAMES = readFileSync(join(import.meta.dirname, 'tests.txt'), 'utf8')
   .trim()
   .split('\n');
