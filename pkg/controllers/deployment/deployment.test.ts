@@ -182,3 +182,15 @@ test('a hash that another template has taken is stepped over', async () => {
   assert.equal((await get()).status.collisionCount, 1);
   assert.equal(sets().length, 2);
 });
+
+test('revisions have 64 bits', async () => {
+  await world.client.create(deployments, deployment(1));
+  await rollOut();
+  const [first] = sets();
+  const annotations = { [REVISION]: '3546343826724305832' };
+  const noted = { type: 'merge', body: { metadata: { annotations } } } as const;
+  await world.client.patch(replicaSets, first?.metadata.name ?? '', noted, { namespace: 'n' });
+  await patch(image('app:2'));
+  await rollOut();
+  assert.equal((await get()).metadata.annotations?.[REVISION], '3546343826724305833');
+});

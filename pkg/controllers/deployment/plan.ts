@@ -18,7 +18,7 @@ import {
   newReplicaSetSize,
   POD_TEMPLATE_HASH,
 } from './draft.ts';
-import { byRevision, maxRevision, noteReplicas, noteRevision, REVISION } from './revisions.ts';
+import { byRevision, nextRevision, noteReplicas, noteRevision, REVISION } from './revisions.ts';
 import { isScalingEvent, rollingUpdateStep, scale, startNew, stopOld } from './scaling.ts';
 import {
   countStatus,
@@ -71,7 +71,7 @@ export function planDeployment(view: DeploymentView, now: number): DeploymentPla
   if (!isBeingDeleted(deployment)) {
     set(pauseCondition(deployment));
     if (newest !== undefined) {
-      noteRevision(newest, deployment, maxRevision(old) + 1);
+      noteRevision(newest, deployment, nextRevision(old));
       newest.minReadySeconds = deployment.spec.minReadySeconds ?? 0;
       if (!conditions.some(({ type }) => type === 'Progressing')) {
         set(progressing(deployment, 'FoundNewReplicaSet', `Found new replica set "${newest.set.metadata.name}"`));
@@ -155,7 +155,7 @@ function draftNewReplicaSet(deployment: Deployment, old: readonly Draft[]): Draf
     true,
   );
   draft.replicas = newReplicaSetSize(deployment, [...old, draft], 0);
-  noteRevision(draft, deployment, maxRevision(old) + 1);
+  noteRevision(draft, deployment, nextRevision(old));
   noteReplicas(draft, deployment);
   return draft;
 }

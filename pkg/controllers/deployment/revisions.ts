@@ -18,17 +18,24 @@ const OWN_ANNOTATIONS: ReadonlySet<string> = new Set([
 ]);
 const LONGEST_HISTORY = 2000;
 
-/** The annotation's number; 0 when it is missing or no number. */
-export function revisionOf(set: ReplicaSet): number {
-  return integer(set.metadata.annotations?.[REVISION]) ?? 0;
+/** The annotation's number, which has 64 bits; 0 when it is missing or no number. */
+function revisionOf(set: ReplicaSet): bigint {
+  return revisionIn(set.metadata.annotations?.[REVISION]) ?? 0n;
 }
 
-export function maxRevision(drafts: readonly Draft[]): number {
-  return drafts.reduce((most, { set }) => Math.max(most, revisionOf(set)), 0);
+/** The revision after all of these. */
+export function nextRevision(drafts: readonly Draft[]): bigint {
+  let most = 0n;
+  for (const { set } of drafts) if (revisionOf(set) > most) most = revisionOf(set);
+  return most + 1n;
 }
 
 /** By revision, then by age: the order in which history is forgotten. */
-export const byRevision = (a: Draft, b: Draft): number => revisionOf(a.set) - revisionOf(b.set) || byAge(a, b);
+export function byRevision(a: Draft, b: Draft): number {
+  const difference = revisionOf(a.set) - revisionOf(b.set);
+  if (difference === 0n) return byAge(a, b);
+  return difference < 0n ? -1 : 1;
+}
 
 /** The size the Deployment had when `draft` was last scaled; undefined when unknown. */
 export const desiredReplicasOf = (draft: Draft): number | undefined => integer(draft.annotations[DESIRED_REPLICAS]);
@@ -47,12 +54,12 @@ export function noteReplicas(draft: Draft, deployment: Deployment): void {
  * Makes `draft` the ReplicaSet of `revision`: it takes over the Deployment's annotations and, when it had an earlier
  * revision (a roll-back), remembers that one.
  */
-export function noteRevision(draft: Draft, deployment: Deployment, revision: number): void {
+export function noteRevision(draft: Draft, deployment: Deployment, revision: bigint): void {
   for (const [key, value] of Object.entries(deployment.metadata.annotations ?? {})) {
     if (!OWN_ANNOTATIONS.has(key)) draft.annotations[key] = value;
   }
   const old = draft.annotations[REVISION];
-  const oldRevision = old === undefined || old === '' ? 0 : integer(old);
+  const oldRevision = old === undefined || old === '' ? 0n : revisionIn(old);
   if (oldRevision === undefined || oldRevision >= revision) return;
   draft.annotations[REVISION] = String(revision);
   if (old !== undefined) {
@@ -66,6 +73,14 @@ function appendHistory(history: string, revision: string): string {
   revisions.push(revision);
   while (revisions.length > 1 && revisions.join(',').length > LONGEST_HISTORY) revisions.shift();
   return revisions.join(',');
+}
+
+const MOST = 2n ** 63n - 1n;
+
+function revisionIn(text: string | undefined): bigint | undefined {
+  if (text === undefined || !/^-?\d+$/.test(text)) return undefined;
+  const number = BigInt(text);
+  return number > MOST || number < -MOST - 1n ? undefined : number;
 }
 
 function integer(text: string | undefined): number | undefined {
