@@ -85,3 +85,17 @@ export function labelsText(labels: Readonly<Record<string, string>> | undefined)
   const entries = Object.entries(labels ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
   return entries.length === 0 ? '<none>' : entries.map(([key, value]) => `${key}=${value}`).join(',');
 }
+
+/** The first three of several texts, and how many more there are. */
+export function firstThree(texts: readonly string[]): string {
+  const more = texts.length - 3;
+  return texts.slice(0, 3).join(',') + (more > 0 ? ` + ${more} more...` : '');
+}
+
+/** Where a load balancer is reached: each address once, by name. */
+export function balancerAddresses(
+  points: readonly { readonly ip?: string | undefined; readonly hostname?: string | undefined }[] | undefined,
+): string[] {
+  const addresses = (points ?? []).map(({ ip, hostname }) => ip || hostname || '').filter((text) => text !== '');
+  return [...new Set(addresses)].sort();
+}

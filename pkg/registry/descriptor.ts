@@ -210,6 +210,8 @@ export interface Descriptor<T extends KubeObject = KubeObject> {
   readonly columns: readonly Column<T>[];
   /** The object as the rows of tables carry it. */
   inTables?(object: T): T;
+  /** The order of the rows of a table, where it is not that of the names. */
+  compareRows?(a: T, b: T): number;
   /** What a table says of an object's row (`Completed`). */
   rowConditions?(object: T): readonly object[] | undefined;
   /** Told to who deletes without saying what becomes of dependents. */

@@ -142,11 +142,13 @@ export interface TableOptions {
 
 /** A meta.k8s.io Table of objects, with the cells upstream prints. */
 export function tableOf(
-  descriptor: Pick<Descriptor, 'columns' | 'rowConditions' | 'inTables'>,
+  descriptor: Pick<Descriptor, 'columns' | 'compareRows' | 'rowConditions' | 'inTables'>,
   objects: readonly KubeObject[],
   options: TableOptions,
 ): object {
-  const rows = objects.map((object) => {
+  const { compareRows } = descriptor;
+  const ordered = compareRows === undefined ? objects : [...objects].sort(compareRows);
+  const rows = ordered.map((object) => {
     const cells = descriptor.columns.map((column) => column.cell(object, options.now));
     const conditions = descriptor.rowConditions?.(object);
     const carried = descriptor.inTables?.(object) ?? object;

@@ -1,24 +1,20 @@
 import type { Endpoints } from '../../api/generated/core-v1.ts';
 import { endpoints } from '../../api/resources.ts';
 import { FieldPath } from '../../apimachinery/field-path.ts';
-import { ageColumn, nameColumn } from '../columns.ts';
+import { ageColumn, firstThree, nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
 import { warnOfIP } from '../validation/ip-warnings.ts';
 import { validateEndpoints } from './validation/endpoints.ts';
 
-const SHOWN = 3;
-
+/** Port by port; nothing at all when no address is ready. */
 function addressesText({ subsets }: Endpoints): string {
-  const all = (subsets ?? []).flatMap(({ addresses, ports }) =>
-    (addresses ?? []).flatMap(({ ip }) =>
-      (ports ?? []).length === 0
-        ? [ip]
-        : (ports ?? []).map(({ port }) => `${ip.includes(':') ? `[${ip}]` : ip}:${port}`),
-    ),
-  );
-  if (all.length === 0) return '<none>';
-  const more = all.length - SHOWN;
-  return all.slice(0, SHOWN).join(',') + (more > 0 ? ` + ${more} more...` : '');
+  if ((subsets ?? []).length === 0) return '<none>';
+  const all = (subsets ?? []).flatMap(({ addresses, ports }) => {
+    const ips = (addresses ?? []).map(({ ip }) => ip);
+    if ((ports ?? []).length === 0) return ips;
+    return (ports ?? []).flatMap(({ port }) => ips.map((ip) => `${ip.includes(':') ? `[${ip}]` : ip}:${port}`));
+  });
+  return firstThree(all);
 }
 
 export const endpointsDescriptor = describe<Endpoints>(endpoints, {

@@ -35,7 +35,8 @@ export const event = describe<Event>(events, {
       name: 'Last Seen',
       type: 'string',
       doc: ['core.v1.Event', 'lastTimestamp'],
-      cell: (event, now) => ageOf(event.series?.lastObservedTime ?? event.lastTimestamp ?? event.eventTime, now),
+      cell: ({ series, lastTimestamp, firstTimestamp, eventTime }, now) =>
+        ageOf(series?.lastObservedTime ?? lastTimestamp ?? firstTimestamp ?? eventTime, now),
     },
     { name: 'Type', type: 'string', doc: ['core.v1.Event', 'type'], cell: ({ type }) => type ?? '' },
     { name: 'Reason', type: 'string', doc: ['core.v1.Event', 'reason'], cell: ({ reason }) => reason ?? '' },
@@ -43,7 +44,7 @@ export const event = describe<Event>(events, {
       name: 'Object',
       type: 'string',
       description: 'The object that this event is about.',
-      cell: ({ involvedObject: { kind, name } }) => `${(kind ?? '').toLowerCase()}/${name ?? ''}`,
+      cell: ({ involvedObject: { kind = '', name } }) => kind.toLowerCase() + (name ? `/${name}` : ''),
     },
     {
       name: 'Subobject',
@@ -57,8 +58,10 @@ export const event = describe<Event>(events, {
       type: 'string',
       description: 'The component reporting this event. Should be a short machine understandable string.',
       priority: 1,
-      cell: ({ source: { component, host }, reportingComponent, reportingInstance }) =>
-        [component || reportingComponent, host || reportingInstance].filter(Boolean).join(', '),
+      cell: ({ source, reportingComponent, reportingInstance }) => {
+        const instance = source.host || reportingInstance;
+        return (source.component || reportingComponent || '') + (instance ? `, ${instance}` : '');
+      },
     },
     {
       name: 'Message',
@@ -78,7 +81,8 @@ export const event = describe<Event>(events, {
       type: 'string',
       doc: ['core.v1.Event', 'count'],
       priority: 1,
-      cell: ({ series, count }) => series?.count ?? count ?? 1,
+      // A series counts what came after its first event.
+      cell: ({ series, count }) => (series === undefined ? count || 1 : (series.count ?? 0) + 1),
     },
     { ...nameColumn, priority: 1 },
   ],

@@ -1,7 +1,7 @@
 import type { Service } from '../../api/generated/core-v1.ts';
 import { services } from '../../api/resources.ts';
 import { nameIsDns1035Label } from '../../apimachinery/names.ts';
-import { ageColumn, labelsText, nameColumn } from '../columns.ts';
+import { ageColumn, balancerAddresses, labelsText, nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
 import { serviceWarnings } from './service-warnings.ts';
 import {
@@ -17,8 +17,7 @@ function externalText({ spec, status }: Service): string {
     case 'ExternalName':
       return spec.externalName ?? '';
     case 'LoadBalancer': {
-      const ingress = (status.loadBalancer?.ingress ?? []).map(({ ip, hostname }) => ip || hostname || '');
-      const all = [...ingress, ...given];
+      const all = [...balancerAddresses(status.loadBalancer?.ingress), ...given];
       return all.length === 0 ? '<pending>' : all.join(',');
     }
     default:

@@ -1,19 +1,11 @@
 import type { EndpointSlice } from '../../api/generated/discovery-v1.ts';
 import { endpointSlices } from '../../api/resources.ts';
 import { FieldPath } from '../../apimachinery/field-path.ts';
-import { ageColumn, nameColumn } from '../columns.ts';
+import { ageColumn, firstThree, nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
 import { warnOfIP } from '../validation/ip-warnings.ts';
 import { unchanged } from '../validation/rules.ts';
 import { validateEndpointSlice } from './validation.ts';
-
-const SHOWN = 3;
-
-function shortened(values: readonly string[], none: string): string {
-  if (values.length === 0) return none;
-  const more = values.length - SHOWN;
-  return values.slice(0, SHOWN).join(',') + (more > 0 ? ` + ${more} more...` : '');
-}
 
 export const endpointSlice = describe<EndpointSlice>(endpointSlices, {
   generation: true,
@@ -46,21 +38,13 @@ export const endpointSlice = describe<EndpointSlice>(endpointSlices, {
       name: 'Ports',
       type: 'string',
       doc: ['discovery.v1.EndpointSlice', 'ports'],
-      cell: ({ ports }) =>
-        shortened(
-          (ports ?? []).map(({ port }) => (port === undefined ? '*' : String(port))),
-          '<unset>',
-        ),
+      cell: ({ ports }) => firstThree((ports ?? []).map(({ port, name }) => String(port ?? name ?? '*'))) || '<unset>',
     },
     {
       name: 'Endpoints',
       type: 'string',
       doc: ['discovery.v1.EndpointSlice', 'endpoints'],
-      cell: ({ endpoints }) =>
-        shortened(
-          (endpoints ?? []).flatMap(({ addresses }) => addresses ?? []),
-          '<unset>',
-        ),
+      cell: ({ endpoints }) => firstThree((endpoints ?? []).flatMap(({ addresses }) => addresses ?? [])) || '<unset>',
     },
     ageColumn,
   ],

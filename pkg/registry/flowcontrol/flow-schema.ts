@@ -14,6 +14,9 @@ export const flowSchema = describe<FlowSchema>(flowSchemas, {
   validate: validateFlowSchema,
   updateSteps: ['object'],
   validateStatus,
+  // As requests are matched.
+  compareRows: (a, b) =>
+    (a.spec.matchingPrecedence ?? 0) - (b.spec.matchingPrecedence ?? 0) || (a.metadata.name < b.metadata.name ? -1 : 1),
   columns: [
     nameColumn,
     {

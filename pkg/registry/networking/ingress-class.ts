@@ -44,7 +44,7 @@ function* validateParameters(reference: IngressClassParametersReference, path: F
 function parametersText({ spec: { parameters } }: IngressClass): string {
   if (parameters === undefined) return '<none>';
   const { kind, apiGroup, name } = parameters;
-  return `${kind}${apiGroup ? `.${apiGroup}` : ''}/${name}`;
+  return `${kind}${apiGroup === undefined ? '' : `.${apiGroup}`}/${name}`;
 }
 
 export const ingressClass = describe<IngressClass>(ingressClasses, {

@@ -1,18 +1,21 @@
 import type { Ingress } from '../../api/generated/networking-v1.ts';
 import { ingresses } from '../../api/resources.ts';
-import { ageColumn, nameColumn } from '../columns.ts';
+import { ageColumn, balancerAddresses, nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
 import { validateIngressStatus, validateIngressUpdate, validateNewIngress } from './validation/ingress.ts';
 
-const SHOWN_HOSTS = 3;
 const CLASS_ANNOTATION = 'kubernetes.io/ingress.class';
 
-/** `a.example,b.example + 1 more...`; `*` for any. */
+/** `a.example,b.example,c.example + 1 more...`, where rules for any host count with those that are not shown; `*` for any. */
 function hostsText({ spec }: Ingress): string {
-  const hosts = (spec.rules ?? []).map(({ host }) => host ?? '').filter((host) => host !== '');
-  if (hosts.length === 0) return '*';
-  const more = hosts.length - SHOWN_HOSTS;
-  return hosts.slice(0, SHOWN_HOSTS).join(',') + (more > 0 ? ` + ${more} more...` : '');
+  const shown: string[] = [];
+  let hasMore = false;
+  for (const { host } of spec.rules ?? []) {
+    if (shown.length === 3) hasMore = true;
+    else if (host) shown.push(host);
+  }
+  if (shown.length === 0) return '*';
+  return shown.join(',') + (hasMore ? ` + ${(spec.rules ?? []).length - shown.length} more...` : '');
 }
 
 export const ingress = describe<Ingress>(ingresses, {
@@ -44,11 +47,7 @@ export const ingress = describe<Ingress>(ingresses, {
       name: 'Address',
       type: 'string',
       description: 'Address is a list containing ingress points for the load-balancer',
-      cell: ({ status }) =>
-        (status.loadBalancer?.ingress ?? [])
-          .map(({ ip, hostname }) => ip || hostname || '')
-          .filter((text) => text !== '')
-          .join(','),
+      cell: ({ status }) => balancerAddresses(status.loadBalancer?.ingress).join(','),
     },
     {
       name: 'Ports',

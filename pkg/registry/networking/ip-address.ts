@@ -3,7 +3,7 @@ import { ipAddresses } from '../../api/resources.ts';
 import { fieldError } from '../../apimachinery/field-error.ts';
 import { FieldPath } from '../../apimachinery/field-path.ts';
 import { isPathSegmentName } from '../../apimachinery/names.ts';
-import { ageColumn, nameColumn } from '../columns.ts';
+import { nameColumn } from '../columns.ts';
 import { describe } from '../descriptor.ts';
 import { isCanonicalIP } from '../validation/ip.ts';
 import { dnsSubdomain, each, type Findings, unchanged } from '../validation/rules.ts';
@@ -40,6 +40,5 @@ export const ipAddress = describe<IPAddress>(ipAddresses, {
   columns: [
     nameColumn,
     { name: 'ParentRef', type: 'string', doc: ['networking.v1.IPAddressSpec', 'parentRef'], cell: parentText },
-    ageColumn,
   ],
 });
