@@ -14,6 +14,8 @@ const ALLOWED: readonly {
   { status: 500, answer: /merging lists cannot yet be specified in the patch/ },
   // The errors of upstream's validation of a Binding are no Status.
   { status: 500, request: /\/binding/, answer: /target\.(kind|name): / },
+  // The port for health checks is taken without a judgement of its own.
+  { status: 500, answer: /failed to allocate requested HealthCheck NodePort / },
   // Server-side apply of what does not fit the schema.
   { status: 500, answer: /failed to create typed patch object / },
   // A version of the future is waited for in vain.

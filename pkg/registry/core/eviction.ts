@@ -27,7 +27,7 @@ export const eviction: ActionSubresource = {
   async run(call) {
     const { name, namespace, registry, now, dryRun } = call;
     const body = call.body as unknown as Eviction;
-    if (body.metadata?.name && body.metadata.name !== name) {
+    if (body.metadata?.name !== name) {
       throw statusErrors.badRequest('name in URL does not match name in Eviction object');
     }
     const pod = registry.get(pods, name, namespace);

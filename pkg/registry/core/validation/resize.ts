@@ -70,7 +70,7 @@ function* changes(pod: Pod, old: Pod): Findings {
   for (const [index, before] of (old.spec.initContainers ?? []).entries()) {
     const after = pod.spec.initContainers?.[index]?.resources;
     const path = SPEC.child('initContainers').index(index).child('resources');
-    if (isSidecar(before)) yield* removals(after, before.resources, path, 'resource');
+    yield* removals(after, before.resources, path, 'resource');
   }
   for (const [index, before] of (old.spec.containers ?? []).entries()) {
     const path = SPEC.child('containers').index(index).child('resources');
@@ -132,11 +132,13 @@ function* onlyAmounts(spec: PodSpec, old: PodSpec): Findings {
   for (const [index, before] of (old.initContainers ?? []).entries()) {
     const after = spec.initContainers?.[index];
     const path = SPEC.child('initContainers').index(index);
-    if (isSidecar(before)) {
-      if (semanticEqual(fixedPart(after), fixedPart(before))) continue;
+    if (!semanticEqual(fixedPart(after), fixedPart(before))) {
       yield fieldError.forbidden(path, 'only cpu and memory resources for init or sidecar containers are mutable');
-    } else if (!semanticEqual(after, before)) {
-      yield fieldError.forbidden(SPEC, 'resources for non-sidecar init containers are immutable');
+    }
+    const restarts = (before.resizePolicy ?? []).some(({ restartPolicy }) => restartPolicy === 'RestartContainer');
+    if (!isSidecar(before) && restarts && !semanticEqual(after, before)) {
+      const text = 'non-sidecar init containers with a resize policy of RestartContainer cannot be resized';
+      yield fieldError.forbidden(path, text);
     }
   }
 }
