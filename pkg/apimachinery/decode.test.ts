@@ -161,7 +161,7 @@ test('YAML documents, anchors, duplicates, failures', () => {
   );
   assert.deepEqual(parseYaml('').value, null);
   assert.deepEqual(parseYaml('p: &x {a: 1}\nq: {<<: *x, b: 2}').value, { p: { a: 1 }, q: { a: 1, b: 2 } });
-  assert.deepEqual(parseYaml('a: 1\na: 2'), { value: { a: 2 }, duplicates: ['key "a" already set in map'] });
+  assert.deepEqual(parseYaml('a: 1\na: 2'), { value: { a: 2 }, duplicates: ['line 2: key "a" already set in map'] });
   assert.throws(() => parseYaml('a: [1'), /^Error: yaml: (line \d+: )?did not find/);
   assert.deepEqual(parseYaml('{"a": {"b": [1, true, null, "x"]}}').value, { a: { b: [1, true, null, 'x'] } });
   const bomb = ['a0: &a0 [x,x,x,x,x,x,x,x,x]'];

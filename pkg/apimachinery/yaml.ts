@@ -31,7 +31,7 @@ const withoutOddities = (tags: Tags): Tags =>
 
 export interface ParsedYaml {
   readonly value: Json;
-  /** `yaml: unmarshal errors:` with the keys set twice; empty when there are none. */
+  /** The keys that are set twice, each as `line 4: key "a" already set in map`. */
   readonly duplicates: readonly string[];
 }
 
@@ -48,7 +48,7 @@ export function parseYamlDocuments(text: string): ParsedYaml[] {
   });
   // For a text without any document the library returns a marker instead of a list.
   if (!Array.isArray(documents)) return [];
-  return documents.map(readDocument).filter(({ value }) => value !== null);
+  return documents.map((document) => readDocument(document, text)).filter(({ value }) => value !== null);
 }
 
 function refuseManyPieces(text: string): void {
@@ -65,13 +65,11 @@ export function parseYamlBytes(bytes: Buffer): ParsedYaml {
   return parseYaml(bytes.toString('utf8'));
 }
 
-/** The one document of a text; null when it is empty. Throws as parseYamlDocuments, and when there are several. */
+/** The first document of a text, as the API reads it; null when it is empty. Throws as parseYamlDocuments. */
 export function parseYaml(text: string): ParsedYaml {
   const json = asJson(text);
   if (json !== undefined) return json;
-  const documents = parseYamlDocuments(text);
-  if (documents.length > 1) throw new Error('yaml: expected one document, found more');
-  return documents[0] ?? { value: null, duplicates: [] };
+  return parseYamlDocuments(text)[0] ?? { value: null, duplicates: [] };
 }
 
 /** Most of what is sent as YAML is JSON, which is read a hundred times faster; undefined for everything else. */
@@ -89,7 +87,7 @@ function asJson(text: string): ParsedYaml | undefined {
   }
 }
 
-function readDocument(document: Document.Parsed): ParsedYaml {
+function readDocument(document: Document.Parsed, text: string): ParsedYaml {
   const [error] = document.errors;
   if (error !== undefined) {
     // The library recurses, and reports an exhausted stack as it does any error.
@@ -99,11 +97,11 @@ function readDocument(document: Document.Parsed): ParsedYaml {
   try {
     const value = document.toJS({ maxAliasCount: MAX_ALIASES }) as Json | undefined;
     assertDepth(value ?? null);
-    return { value: value ?? null, duplicates: duplicateKeys(document) };
+    return { value: value ?? null, duplicates: duplicateKeys(document, text) };
   } catch (failure) {
-    const text = failure instanceof Error ? failure.message : String(failure);
-    const alias = /^Unresolved alias .*: (\S+)/.exec(text)?.[1];
-    throw new Error(`yaml: ${alias === undefined ? text : `unknown anchor '${alias}' referenced`}`);
+    const told = failure instanceof Error ? failure.message : String(failure);
+    const alias = /^Unresolved alias .*: (\S+)/.exec(told)?.[1];
+    throw new Error(`yaml: ${alias === undefined ? told : `unknown anchor '${alias}' referenced`}`);
   }
 }
 
@@ -133,7 +131,7 @@ function complaint(message: string, line: number): string {
   return line === 1 ? text : `line ${counted}: ${text}`;
 }
 
-function duplicateKeys(document: Document.Parsed): string[] {
+function duplicateKeys(document: Document.Parsed, text: string): string[] {
   const duplicates: string[] = [];
   visit(document, {
     Map(_, map) {
@@ -141,13 +139,28 @@ function duplicateKeys(document: Document.Parsed): string[] {
       for (const { key } of map.items) {
         const name = isScalar(key) ? String(key.value) : undefined;
         if (name === undefined || name === '<<') continue;
-        if (seen.has(name)) duplicates.push(`key "${name}" already set in map`);
+        if (seen.has(name)) duplicates.push(`line ${lineOf(key, text)}: key "${name}" already set in map`);
         seen.add(name);
       }
     },
     Alias: (_, node) => (isAlias(node) || isMap(node) ? visit.SKIP : undefined),
   });
   return duplicates;
+}
+
+/** The line, from 1, on which a node begins. */
+function lineOf(node: unknown, text: string): number {
+  const [start = 0] = (isScalar(node) && node.range) || [];
+  return text.slice(0, start).split('\n').length;
+}
+
+const SET_TWICE = /^line \d+: key ".*" already set in map$/s;
+
+/** What is told of keys set twice as the one error that a strict reader makes of it; other texts stay as they are. */
+export function asStrictErrors(texts: readonly string[]): string[] {
+  const twice = texts.filter((text) => SET_TWICE.test(text));
+  if (twice.length === 0) return [...texts];
+  return [['yaml: unmarshal errors:', ...twice].join('\n  '), ...texts.filter((text) => !SET_TWICE.test(text))];
 }
 
 /** The YAML form of a value, keys sorted, as the API answers `Accept: application/yaml`. */

@@ -288,6 +288,12 @@ test('what is asked for wrongly is refused in the words of upstream', async () =
   await merge(`${PARCELS}/a/scale?fieldManager=two`, { spec: { replicas: 0 } });
   const { managedFields } = (await send('GET', `${PARCELS}/a`)).body['metadata'] as { managedFields: object[] };
   assert.doesNotMatch(JSON.stringify(managedFields), /f:replicas/);
+  // A watch from a version that is still to come waits for it.
+  const ahead = await server.send({
+    method: 'GET',
+    path: `${PARCELS}?watch=1&timeoutSeconds=1&resourceVersion=99999999`,
+  });
+  assert.deepEqual([ahead.status, ahead.text], [200, '']);
   await send('DELETE', `${CRDS}/parcels.${GROUP}`);
 });
 

@@ -7,7 +7,7 @@ import { negotiateStream } from '../http/negotiate.ts';
 import { parseListOptions } from '../http/request-options.ts';
 import { warningHeaders } from '../http/warnings.ts';
 import { storageType } from '../operations/resource-operations.ts';
-import { checkVersion } from '../storage/list.ts';
+import { checkVersion, parseVersion } from '../storage/list.ts';
 import { Selection } from '../storage/selection.ts';
 import { resourcePrefix } from '../storage/store.ts';
 import { startWatch } from '../storage/watch.ts';
@@ -35,7 +35,7 @@ export async function handleWatch(
   const representation = negotiateStream(exchange.request.headers.accept, descriptor.custom);
   const byName = info.watchPrefix && info.name !== '' ? `metadata.name=${info.name}` : undefined;
   const selection = Selection.parse(descriptor, options.labelSelector, byName ?? options.fieldSelector);
-  const version = checkVersion(options.resourceVersion, operations.store);
+  const version = parseVersion(options.resourceVersion);
   const initial = options.sendInitialEvents ?? (version === undefined || version === 0);
   const encoding = watchEncoding(
     descriptor,
@@ -73,6 +73,8 @@ export async function handleWatch(
   const since = initial ? undefined : (version ?? operations.store.revision);
   try {
     const { historyBegins = 0 } = descriptor;
+    // The present state is told only by who has reached what the client has seen.
+    if (initial) checkVersion(options.resourceVersion, operations.store);
     if (since !== undefined && since < historyBegins) throw statusErrors.tooOldResourceVersion(since, historyBegins);
     unsubscribe = await startWatch(
       operations.store,

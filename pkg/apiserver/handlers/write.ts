@@ -13,7 +13,7 @@ import { applyMergePatch } from '../../apimachinery/patch/merge-patch.ts';
 import { applyStrategicMergePatch } from '../../apimachinery/patch/strategic-merge.ts';
 import { isStatusReason, type StatusError, statusErrors } from '../../apimachinery/status-error.ts';
 import { formatTime } from '../../apimachinery/time.ts';
-import { parseYamlBytes } from '../../apimachinery/yaml.ts';
+import { asStrictErrors, parseYamlBytes } from '../../apimachinery/yaml.ts';
 import type { Descriptor } from '../../registry/descriptor.ts';
 import type { ApiCore } from '../api-core.ts';
 import {
@@ -385,7 +385,10 @@ export function appliedDocument(
     throw statusErrors.badRequest(`invalid object type: ${version}, Kind=${typeof kind === 'string' ? kind : ''}`);
   }
   if (duplicates.length > 0) {
-    if (validation === 'Strict') throw statusErrors.badRequest(`error strict decoding YAML: ${duplicates.join(', ')}`);
+    if (validation === 'Strict') {
+      const told = asStrictErrors(duplicates).join(', ');
+      throw statusErrors.badRequest(`error strict decoding YAML: error converting YAML to JSON: ${told}`);
+    }
     if (validation === 'Warn') append(exchange.warnings, duplicates);
   }
   return value;

@@ -19,7 +19,7 @@ import { inDocumentOrder, type ParsedJson, parseJson } from '../../apimachinery/
 import { decodeProtobuf, type Envelope, openEnvelope } from '../../apimachinery/protobuf/envelope.ts';
 import { WireError } from '../../apimachinery/protobuf/wire.ts';
 import { StatusError, statusErrors } from '../../apimachinery/status-error.ts';
-import { parseYamlBytes } from '../../apimachinery/yaml.ts';
+import { asStrictErrors, parseYamlBytes } from '../../apimachinery/yaml.ts';
 import { type Descriptor, factsGroup } from '../../registry/descriptor.ts';
 import type { Exchange, Request } from './exchange.ts';
 import { JSON_TYPE, MEDIA_TYPES, PROTOBUF_TYPE, YAML_TYPE } from './negotiate.ts';
@@ -78,6 +78,9 @@ export function decodeDocument(
     throw statusErrors.unsupportedMediaType(descriptor.custom ? [JSON_TYPE, YAML_TYPE] : MEDIA_TYPES);
   }
   const document = parsed.value;
+  if (document === null && descriptor.custom) {
+    throw unrecognized(`Object 'Kind' is missing in '${body.toString('utf8')}' (${excerpt(body)})`);
+  }
   if (!isJsonObject(document)) {
     const what = Array.isArray(document) ? 'array' : typeof document;
     throw unrecognized(
@@ -286,7 +289,7 @@ function report(
     return;
   }
   const { kind, version } = descriptor.type;
-  throw cannotHandle(kind, version, strictDecodingText(errors));
+  throw cannotHandle(kind, version, strictDecodingText(asStrictErrors(errors)));
 }
 
 /** V8's complaint in the words of Go's decoder, as far as the two agree on what is wrong. */

@@ -1,3 +1,4 @@
+import { jsonErrorText } from '../../apimachinery/json-error.ts';
 import { statusErrors } from '../../apimachinery/status-error.ts';
 
 /** Where a list that was cut goes on, as upstream writes it into `metadata.continue`. */
@@ -25,10 +26,11 @@ export function decodeContinue(text: string): ContinueToken {
   if (strange >= 0) throw refuse(`illegal base64 data at input byte ${strange}`);
   if (text.length % 4 === 1) throw refuse(`illegal base64 data at input byte ${text.length - 1}`);
   let token: unknown;
+  const json = Buffer.from(text, 'base64url').toString('utf8');
   try {
-    token = JSON.parse(Buffer.from(text, 'base64url').toString('utf8'));
+    token = JSON.parse(json);
   } catch {
-    throw refuse("invalid character 'i' looking for beginning of value");
+    throw refuse(jsonErrorText(json));
   }
   const { v, rv, start } = (token ?? {}) as { v?: unknown; rv?: unknown; start?: unknown };
   if (v !== VERSION) throw refuse(`server does not recognize this encoded version ${String(v ?? '')}`);

@@ -37,17 +37,20 @@ const TOO_OLD = 'The resourceVersion for the provided list is too old.';
 const INCONSISTENT =
   'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.';
 
-/** The revision a resourceVersion names; throws when it is malformed or lies in the future. */
-export function checkVersion(text: string | undefined, store: Store): number | undefined {
+/** The revision a resourceVersion names; throws when it is malformed. */
+export function parseVersion(text: string | undefined): number | undefined {
   if (text === undefined || text === '') return undefined;
-  if (!/^\d+$/.test(text)) {
-    const why = `strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`;
-    const error = fieldError.invalid('resourceVersion', text, why);
-    throw statusErrors.unclassified(`${error.field}: ${error.body}`);
-  }
-  const version = Number(text);
+  if (/^\d+$/.test(text)) return Number(text);
+  const why = `strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`;
+  const error = fieldError.invalid('resourceVersion', text, why);
+  throw statusErrors.unclassified(`${error.field}: ${error.body}`);
+}
+
+/** The same of a version that has to be there already; throws when it lies in the future. */
+export function checkVersion(text: string | undefined, store: Store): number | undefined {
+  const version = parseVersion(text);
   const current = store.revision;
-  if (version > current) throw statusErrors.tooLargeResourceVersion(text, current);
+  if (version !== undefined && version > current) throw statusErrors.tooLargeResourceVersion(version, current);
   return version;
 }
 

@@ -36,6 +36,8 @@ export async function startWatch(
   const { prefix, selection, since } = options;
   const forward = (event: CacheEvent): void => {
     if (!event.stored.key.startsWith(prefix)) return;
+    // The client may be ahead of this server: what it knows already is not told again.
+    if (since !== undefined && event.stored.revision <= since) return;
     const seen = seenBy(selection, event);
     if (seen !== undefined) deliver(seen);
   };
