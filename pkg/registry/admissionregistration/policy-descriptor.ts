@@ -12,7 +12,7 @@ interface Policy extends KubeObject {
   };
 }
 
-type Given<T extends Policy> = Pick<DescriptorInput<T>, 'validate' | 'validateStatus'> & {
+type Given<T extends Policy> = Pick<DescriptorInput<T>, 'statusKeepsMetadata' | 'validate' | 'validateStatus'> & {
   /** How many rules the policy has. */
   readonly counted: Column<T>;
 };

@@ -6,6 +6,7 @@ import { validatePolicyStatus, validateValidatingPolicy } from './validation/pol
 export const validatingAdmissionPolicy = describePolicy<ValidatingAdmissionPolicy>(validatingAdmissionPolicies, {
   validate: validateValidatingPolicy,
   validateStatus: validatePolicyStatus,
+  statusKeepsMetadata: 'all',
   counted: {
     name: 'Validations',
     type: 'integer',

@@ -5,7 +5,7 @@ import type { Answer, ApiServerProcess } from '../api-server.ts';
 import { until } from '../controllers/cluster.ts';
 import { FORMS, type Form, JSON_FORM } from './forms.ts';
 import { assertHolds } from './holds.ts';
-import { CREATED_BY_PUT, type Sample, SHOWN_WHEN_DELETED, UPDATED_BY_VERSION } from './samples.ts';
+import { CREATED_BY_PUT, type Sample, SHOWN_WHEN_DELETED, STATUS_KEEPS_LABELS, UPDATED_BY_VERSION } from './samples.ts';
 
 export const NAMESPACE = 'default';
 const LABEL = 'every-kind.example.com/life';
@@ -222,12 +222,14 @@ export class Life {
     const { conditions } = status as { conditions?: Json[] };
     // What the server itself says of the object stays, or it would say it again.
     const all = conditions === undefined ? status : { ...status, conditions: [...present, ...conditions] };
-    const both = applyMergePatch(before, { ...change, status: all });
+    const both = withLabel(applyMergePatch(before, { ...change, status: all }), 'by-status', 'yes');
     assert.notDeepEqual(rest(both), rest(before), 'there is a sample of a change');
 
     const updated = await this.#expect(200, 'PUT', `${path}/status?fieldManager=status`, { form, body: both });
     assert.deepEqual(rest(updated), rest(before), 'PUT of the status');
     assertHolds(updated['status'], status);
+    const label = STATUS_KEEPS_LABELS.has(this.#resource.kind) ? undefined : 'yes';
+    assert.equal(metaOf(updated).labels?.['by-status'], label, 'the status and the labels');
     assert.equal(metaOf(updated).generation, metaOf(before).generation, 'the status does not move the generation');
     assert.ok(managers(updated).includes('status Update status'), managers(updated).join());
     assert.deepEqual(await this.#expect(200, 'GET', `${path}/status`, { form }), updated);

@@ -390,3 +390,15 @@ export const SHOWN_WHEN_DELETED: ReadonlySet<string> = new Set([
   'VolumeAttachment',
   'VolumeAttributesClass',
 ]);
+
+/** Of what a write of the status leaves the labels alone. */
+export const STATUS_KEEPS_LABELS: ReadonlySet<string> = new Set([
+  'APIService',
+  'Deployment',
+  'FlowSchema',
+  'PriorityLevelConfiguration',
+  'ResourceClaim',
+  'ServiceCIDR',
+  'ValidatingAdmissionPolicy',
+  'VolumeAttachment',
+]);
