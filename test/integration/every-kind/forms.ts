@@ -64,6 +64,7 @@ const protobuf: Form = {
 
 export const FORMS: readonly Form[] = [json, yaml, protobuf];
 export const JSON_FORM = json;
+export const PROTOBUF_FORM = protobuf;
 
 function readProtobuf(bytes: Buffer): JsonObject {
   const envelope = openEnvelope(bytes);

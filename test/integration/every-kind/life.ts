@@ -3,7 +3,7 @@ import type { Json, JsonObject } from '../../../pkg/api/schema.ts';
 import { applyMergePatch } from '../../../pkg/apimachinery/patch/merge-patch.ts';
 import type { Answer, ApiServerProcess } from '../api-server.ts';
 import { until } from '../controllers/cluster.ts';
-import { FORMS, type Form, JSON_FORM } from './forms.ts';
+import { FORMS, type Form, JSON_FORM, PROTOBUF_FORM } from './forms.ts';
 import { assertHolds } from './holds.ts';
 import { CREATED_BY_PUT, type Sample, SHOWN_WHEN_DELETED, STATUS_KEEPS_LABELS, UPDATED_BY_VERSION } from './samples.ts';
 
@@ -20,6 +20,8 @@ export interface Resource {
   readonly namespaced: boolean;
   readonly verbs: readonly string[];
   readonly parts: Readonly<Record<string, readonly string[]>>;
+  /** A definition made it: there is neither a protobuf form nor a strategic merge patch of it. */
+  readonly custom: boolean;
 }
 
 interface Meta {
@@ -48,6 +50,7 @@ export class Life {
   readonly #resource: Resource;
   readonly #sample: Sample;
   readonly #collection: string;
+  readonly #forms: readonly Form[];
   /** Tells these objects from those of the same storage that another version shows. */
   readonly #mark: string;
   readonly #labelled: string;
@@ -60,17 +63,18 @@ export class Life {
     this.#resource = resource;
     this.#sample = sample;
     this.#collection = collectionPath(resource);
+    this.#forms = resource.custom ? FORMS.filter((form) => form !== PROTOBUF_FORM) : FORMS;
     this.#mark = resource.groupVersion.replace(/[/.]/g, '-');
     this.#labelled = `labelSelector=${LABEL}=${this.#mark}`;
   }
 
   async run(): Promise<void> {
     const before = metaOf(await this.#expect(200, 'GET', this.#collection));
-    for (const form of FORMS) await this.#inForm(form);
+    for (const form of this.#forms) await this.#inForm(form);
     await this.#puts();
     await this.#patches();
-    if (this.#resource.parts['status'] !== undefined) for (const form of FORMS) await this.#status(form);
-    if (this.#resource.parts['scale'] !== undefined) for (const form of FORMS) await this.#scale(form);
+    if (this.#resource.parts['status'] !== undefined) for (const form of this.#forms) await this.#status(form);
+    if (this.#resource.parts['scale'] !== undefined) for (const form of this.#forms) await this.#scale(form);
     await this.#transformed();
     await this.#collectionDeleted();
     await this.#watched(before.resourceVersion);
@@ -184,7 +188,8 @@ export class Life {
     const jsonPatched = await patched('json-patch+json', tested, 'json-patcher');
     assert.equal(metaOf(jsonPatched).labels?.['json'], 'b');
     const strategic = { metadata: { labels: { merge: null, strategic: 'c' } } };
-    const strategically = await patched('strategic-merge-patch+json', strategic, 'strategist');
+    const kindOfPatch = this.#resource.custom ? 'merge-patch+json' : 'strategic-merge-patch+json';
+    const strategically = await patched(kindOfPatch, strategic, 'strategist');
     const { merge, json, strategic: third } = metaOf(strategically).labels ?? {};
     assert.deepEqual([merge, json, third], [undefined, 'b', 'c']);
 
@@ -241,7 +246,9 @@ export class Life {
     if (form !== JSON_FORM) return;
     const second = await this.#make();
     const untouched = await this.#settled(second);
-    for (const type of ['merge-patch+json', 'strategic-merge-patch+json']) {
+    for (const type of this.#resource.custom
+      ? ['merge-patch+json']
+      : ['merge-patch+json', 'strategic-merge-patch+json']) {
       const patched = await this.#patch(`${second}/status`, type, { ...change, status });
       assert.deepEqual(rest(patched), rest(untouched), `${type} of the status`);
       assertHolds(patched['status'], status);
@@ -334,7 +341,7 @@ export class Life {
         const { events } = form;
         const accept = as === undefined ? form.mediaType : `${form.mediaType};as=${as};g=meta.k8s.io;v=v1`;
         const path = `${collectionPath(this.#resource, true)}?${query}`;
-        if (events === undefined) {
+        if (events === undefined || (as === undefined && !this.#forms.includes(form))) {
           await this.#expect(406, 'GET', path, { form, accept });
           continue;
         }

@@ -62,6 +62,37 @@ const spec = (body: JsonObject, more: Omit<Sample, 'make'> = {}): Sample => samp
 
 const plural = (n: number): string => `things${n}`;
 
+/** The definition of a custom resource with all that one can have. */
+export const GADGETS: JsonObject = {
+  metadata: { name: 'gadgets.every-kind.example.com' },
+  spec: {
+    group: 'every-kind.example.com',
+    scope: 'Namespaced',
+    names: { plural: 'gadgets', kind: 'Gadget' },
+    versions: [
+      {
+        name: 'v1',
+        served: true,
+        storage: true,
+        subresources: {
+          status: {},
+          scale: { specReplicasPath: '.spec.replicas', statusReplicasPath: '.status.replicas' },
+        },
+        additionalPrinterColumns: [{ name: 'Replicas', type: 'integer', jsonPath: '.spec.replicas' }],
+        schema: {
+          openAPIV3Schema: {
+            type: 'object',
+            properties: {
+              spec: { type: 'object', properties: { replicas: { type: 'integer', default: 1 } } },
+              status: { type: 'object', properties: { replicas: { type: 'integer' } } },
+            },
+          },
+        },
+      },
+    ],
+  },
+};
+
 /** By kind; `group/Kind` where two groups have one of that name. */
 export const SAMPLES: Readonly<Record<string, Sample>> = {
   ConfigMap: sample({ data: { a: 'one' } }, { change: VALUE_CHANGE }),
@@ -301,6 +332,7 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
       status: CONDITIONS,
     },
   ),
+  Gadget: spec({}, { change: { spec: { replicas: 3 } }, status: { replicas: 2 } }),
   DeviceClass: spec({}, { change: { spec: { extendedResourceName: 'example.com/device' } } }),
   ResourceClaim: spec(CLAIM_SPEC, {
     change: { spec: { devices: { requests: [] } } },
@@ -354,6 +386,7 @@ export const UPDATED_BY_VERSION: ReadonlySet<string> = new Set([
   'CSINode',
   'CSIStorageCapacity',
   'CustomResourceDefinition',
+  'Gadget',
   'Lease',
   'MutatingAdmissionPolicy',
   'MutatingAdmissionPolicyBinding',
@@ -396,6 +429,7 @@ export const STATUS_KEEPS_LABELS: ReadonlySet<string> = new Set([
   'APIService',
   'Deployment',
   'FlowSchema',
+  'Gadget',
   'PriorityLevelConfiguration',
   'ResourceClaim',
   'ServiceCIDR',
