@@ -195,7 +195,7 @@ const STABLE_LABELS: ReadonlyMap<string, string> = new Map([
 /** The old affinity, with stable labels where the new one has them in place of beta ones. */
 function graduated({ nodeAffinity }: PersistentVolumeSpec, old: PersistentVolumeSpec): VolumeNodeAffinity | undefined {
   const terms = old.nodeAffinity?.required?.nodeSelectorTerms.map((term, index) => {
-    const wanted = nodeAffinity?.required?.nodeSelectorTerms[index]?.matchExpressions;
+    const wanted = (nodeAffinity?.required?.nodeSelectorTerms ?? [])[index]?.matchExpressions;
     const matchExpressions = term.matchExpressions?.map((requirement, position) => {
       const key = wanted?.[position]?.key;
       return key !== undefined && STABLE_LABELS.get(requirement.key) === key ? { ...requirement, key } : requirement;
