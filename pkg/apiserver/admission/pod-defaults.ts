@@ -1,5 +1,7 @@
 import type { Pod, Toleration } from '../../api/generated/core-v1.ts';
+import type { PriorityClass } from '../../api/generated/scheduling-v1.ts';
 import { priorityClasses } from '../../api/resources.ts';
+import { statusErrors } from '../../apimachinery/status-error.ts';
 import type { Store } from '../storage/store.ts';
 import { type AdmissionPlugin, refuseUnnamed } from './admission.ts';
 
@@ -30,7 +32,10 @@ function toleratesNoExecute(toleration: Toleration, key: string): boolean {
   return !toleration.effect || toleration.effect === 'NoExecute';
 }
 
-/** Upstream's Priority admission: turns priorityClassName into a number, or the default class into both. */
+/**
+ * Upstream's Priority admission: turns priorityClassName into a number, or the default class into both; there is one
+ * default class.
+ */
 export function priorityAdmission(store: Store): AdmissionPlugin {
   return {
     name: 'Priority',
@@ -50,7 +55,7 @@ export function priorityAdmission(store: Store): AdmissionPlugin {
           throw refuseUnnamed(attributes, text);
         }
       } else {
-        const fallback = store.list(priorityClasses).find((stored) => stored.object.globalDefault === true)?.object;
+        const fallback = defaultClass(store);
         if (fallback !== undefined) spec.priorityClassName = fallback.metadata.name;
         priority = fallback?.value ?? 0;
         policy = fallback?.preemptionPolicy;
@@ -67,5 +72,19 @@ export function priorityAdmission(store: Store): AdmissionPlugin {
         throw refuseUnnamed(attributes, text);
       }
     },
+    validate({ descriptor, operation, object }) {
+      if (operation === 'DELETE' || descriptor.type !== priorityClasses) return;
+      const { metadata, globalDefault } = object as PriorityClass;
+      const other = globalDefault === true ? defaultClass(store)?.metadata.name : undefined;
+      if (other === undefined || (operation === 'UPDATE' && other === metadata.name)) return;
+      const text = `PriorityClass ${other} is already marked as default. Only one default can exist`;
+      throw statusErrors.forbidden(priorityClasses, metadata.name, text);
+    },
   };
+}
+
+/** The class of Pods that name none; of several, which only a race makes, the lowest. */
+function defaultClass(store: Store): PriorityClass | undefined {
+  const classes = store.list(priorityClasses).map(({ object }) => object);
+  return classes.filter(({ globalDefault }) => globalDefault).sort((a, b) => a.value - b.value)[0];
 }
