@@ -2,6 +2,9 @@
 import type { Node, NodeSelectorRequirement, NodeSelectorTerm, Pod } from '../api/generated/core-v1.ts';
 import { type LabelMatcher, labelMapMatcher } from './labels.ts';
 
+/** What is said of a node that a Pod does not ask for. */
+export const NODE_NOT_WANTED = "node(s) didn't match Pod's node affinity/selector";
+
 const INTEGER = /^[+-]?\d+$/;
 
 function meets({ operator, values = [] }: NodeSelectorRequirement, value: string | undefined): boolean {

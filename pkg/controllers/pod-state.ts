@@ -37,3 +37,8 @@ export function availableIn(pod: Pod, minReadySeconds: number, now: number): num
   const since = readyTransitionTime(pod);
   return since === undefined ? undefined : Math.max(0, since + minReadySeconds * 1000 - now);
 }
+
+/** The shortest of `waits`, of those that there are. */
+export function earliest(waits: readonly (number | undefined)[]): number | undefined {
+  return waits.reduce((least, wait) => (wait === undefined ? least : Math.min(least ?? wait, wait)), undefined);
+}

@@ -1,7 +1,7 @@
 /** The kubelet: runs this node's Pods. It puts its parts together; what they do is in the other files. */
 import { readFile } from 'node:fs/promises';
 import type { Pod } from '../api/generated/core-v1.ts';
-import { pods as podType, services as serviceType } from '../api/resources.ts';
+import { nodes as nodeType, pods as podType, services as serviceType } from '../api/resources.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import type { Component } from '../base/component.ts';
 import { errorText, type Logger } from '../base/log.ts';
@@ -176,6 +176,8 @@ class Kubelet implements Component {
     const pods = client.informer(podType, { fieldSelector: `spec.nodeName=${node.name}` });
     const workers: PodWorkers = new PodWorkers({
       pods,
+      node: () => reporter.node,
+      freshNode: () => client.get(nodeType, node.name),
       podRuntime: new PodRuntime(tools),
       state,
       volumes,
@@ -223,7 +225,7 @@ class Kubelet implements Component {
       keepNodeLease({ client, clock, log, nodeName: node.name }, signal),
       rotateLogs({ runtime, state, clock, log }, signal),
     );
-    await Promise.all([pods.synced(), services.synced(), references.synced()]);
+    await Promise.all([pods.synced(), services.synced(), references.synced(), reporter.registered()]);
     await workers.start(signal);
   }
 

@@ -42,6 +42,7 @@ const RUNTIME_SILENCE_MS = 30_000;
 export class NodeReporter {
   readonly #options: NodeReporterOptions;
   readonly #ready = Promise.withResolvers<void>();
+  readonly #registered = Promise.withResolvers<void>();
   #machine: MachineFacts | undefined;
   #storageBytes = 0;
   #runtimeVersion = '';
@@ -59,6 +60,7 @@ export class NodeReporter {
     this.#seen = options.client.informer(nodes, { fieldSelector: `metadata.name=${options.identity.name}` });
     // Nobody may be waiting when the start fails; who does wait hears of it all the same.
     this.#ready.promise.catch(() => undefined);
+    this.#registered.promise.catch(() => undefined);
   }
 
   /** Why Pods cannot have a network; undefined when they can. */
@@ -100,6 +102,16 @@ export class NodeReporter {
     return this.#ready.promise;
   }
 
+  /** Resolves when the API has the node with what it has to offer. */
+  registered(): Promise<void> {
+    return this.#registered.promise;
+  }
+
+  /** The newest form of the Node that is known here. */
+  get node(): Node | undefined {
+    return newer(this.#seen.get(this.#options.identity.name), this.#node);
+  }
+
   async #run(signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#options;
     const unsubscribe = this.#seen.subscribe((event) => {
@@ -110,6 +122,7 @@ export class NodeReporter {
       try {
         await this.#checkRuntime();
         await this.#report();
+        this.#registered.resolve();
         if (this.#problem === undefined) this.#ready.resolve();
         else pause = FIRST_CHECK_MS;
       } catch (error) {
@@ -122,6 +135,7 @@ export class NodeReporter {
       await sleep(clock, pause, AbortSignal.any([signal, woken.signal]));
     }
     unsubscribe();
+    this.#registered.reject(new Error('stopped before the node was registered'));
   }
 
   /** Whether somebody has written that he knows nothing of this node: it was silent for too long. */
@@ -132,12 +146,9 @@ export class NodeReporter {
     return isUnknown === true && this.#node !== undefined;
   }
 
-  /** The newest form of the Node that is known here. */
+  /** The form of the Node to go on from: none after a failure, then it is asked for. */
   #newest(): Node | undefined {
-    const seen = this.#seen.get(this.#options.identity.name);
-    if (seen === undefined || this.#node === undefined) return this.#node;
-    const versionOf = ({ metadata }: Node): number => Number(metadata.resourceVersion ?? 0);
-    return versionOf(seen) > versionOf(this.#node) ? seen : this.#node;
+    return this.#node && newer(this.#seen.get(this.#options.identity.name), this.#node);
   }
 
   get #problem(): string | undefined {
@@ -220,6 +231,13 @@ export class NodeReporter {
     if (this.#machine === undefined) throw new Error('the machine has not been inspected');
     return this.#machine;
   }
+}
+
+/** The one of two forms of the Node that was stored later. */
+function newer(seen: Node | undefined, own: Node | undefined): Node | undefined {
+  if (seen === undefined || own === undefined) return seen ?? own;
+  const versionOf = ({ metadata }: Node): number => Number(metadata.resourceVersion ?? 0);
+  return versionOf(seen) > versionOf(own) ? seen : own;
 }
 
 /** Of `stored` the fields and conditions that `wanted` speaks of. */

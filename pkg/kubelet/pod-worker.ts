@@ -3,6 +3,7 @@ import { parseTime } from '../apimachinery/time.ts';
 import type { Cancel, Clock } from '../base/clock.ts';
 import { errorText, type Logger } from '../base/log.ts';
 import type { EventRecorder } from '../client/events.ts';
+import { type AdmissionRefusal, refusedStatus } from './admit-pod.ts';
 import type { WaitingReason } from './container-status.ts';
 import type { PodPlace } from './field-ref.ts';
 import { planGarbage } from './garbage.ts';
@@ -36,6 +37,13 @@ export interface PodWorkerTools {
   readonly networkProblem: () => string | undefined;
 }
 
+export interface PodWorkerHooks {
+  /** Decides whether the Pod may run here; asked before anything is done for it. */
+  admit(pod: Pod): Promise<AdmissionRefusal | undefined>;
+  /** Called when nothing of the Pod is left, here and in the API. */
+  gone(): void;
+}
+
 /**
  * - `syncing`: the Pod is to run; each step brings the runtime nearer to its spec.
  * - `terminating`: its containers are being ended; none is started any more.
@@ -60,13 +68,13 @@ export class PodWorker {
   readonly uid: string;
   readonly #tools: PodWorkerTools;
   readonly #log: Logger;
-  /** Called when nothing of the Pod is left, here and in the API. */
-  readonly #onGone: () => void;
+  readonly #hooks: PodWorkerHooks;
   #pod: Pod;
   #state: PodWorkerState;
   #inApi = true;
   /** The API had the Pod's last status before this worker began: there is nothing to add to it. */
   readonly #settled: boolean;
+  #refusal: AdmissionRefusal | undefined;
   #failure: { readonly reason: string; readonly message: string } | undefined;
   readonly #waiting = new Map<string, WaitingReason>();
   /** Aborts starting of containers once the Pod is to end. */
@@ -78,12 +86,12 @@ export class PodWorker {
   #failures = 0;
   #timer: { readonly at: number; readonly cancel: Cancel } | undefined;
 
-  constructor(pod: Pod, tools: PodWorkerTools, onGone: () => void) {
+  constructor(pod: Pod, tools: PodWorkerTools, hooks: PodWorkerHooks) {
     this.uid = pod.metadata.uid;
     this.#pod = pod;
     this.#tools = tools;
     this.#log = tools.log.child('pod', { pod: podKey(pod) });
-    this.#onGone = onGone;
+    this.#hooks = hooks;
     this.#settled = isTerminalPhase(pod.status.phase);
     this.#state = this.#settled ? 'terminating' : 'syncing';
   }
@@ -94,6 +102,12 @@ export class PodWorker {
 
   get state(): PodWorkerState {
     return this.#state;
+  }
+
+  /** Whether the Pod takes room on the node: it runs, is to run or is being ended. */
+  get takesRoom(): boolean {
+    if (!this.#inApi || (this.#state !== 'syncing' && this.#state !== 'terminating')) return false;
+    return !isTerminalPhase(this.#tools.statuses.current(this.#pod).status.phase);
   }
 
   /** The API has a new form of the Pod. */
@@ -194,6 +208,10 @@ export class PodWorker {
   #report(runtime: PodRuntimeStatus): string | undefined {
     if (this.#settled || !this.#inApi) return this.#pod.status.phase;
     const { clock, place, probes, statuses } = this.#tools;
+    if (this.#refusal !== undefined) {
+      statuses.set(this.#pod, refusedStatus(statuses.current(this.#pod), this.#refusal, clock.now()));
+      return 'Failed';
+    }
     const over = this.#state !== 'syncing' && !runtime.containers.some(({ state }) => state === 'running');
     const status = podStatus({
       pod: statuses.current(this.#pod),
@@ -212,10 +230,18 @@ export class PodWorker {
 
   async #sync(): Promise<void> {
     const { cgroups, probes, state } = this.#tools;
+    this.#refusal = await this.#hooks.admit(this.#pod);
+    // It may have been deleted meanwhile.
+    if (this.#state !== 'syncing') return;
     const pod = this.#pod;
     const runtime = this.#runtime();
-    probes.sync(pod, runtime);
-    this.#checkDeadline();
+    if (this.#refusal === undefined) {
+      probes.sync(pod, runtime);
+      this.#checkDeadline();
+    } else {
+      this.#log.info('pod refused', { ...this.#refusal });
+      tell(this.#tools.events, pod, undefined, 'Warning', this.#refusal.reason, this.#refusal.message);
+    }
     if (isTerminalPhase(this.#report(runtime))) {
       this.#beginTermination();
       this.#dirty = true;
@@ -366,6 +392,6 @@ export class PodWorker {
     }
     if (this.#inApi) return;
     this.end();
-    this.#onGone();
+    this.#hooks.gone();
   }
 }

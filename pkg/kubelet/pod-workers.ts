@@ -1,16 +1,22 @@
 import { readdir } from 'node:fs/promises';
-import type { Pod } from '../api/generated/core-v1.ts';
+import type { Node, Pod } from '../api/generated/core-v1.ts';
 import { errorText } from '../base/log.ts';
 import type { Informer } from '../client/informer.ts';
 import { WorkQueue } from '../client/work-queue.ts';
+import { inAdmissionOrder } from './admit-pod.ts';
 import type { Backoff } from './backoff.ts';
 import type { ImageManager } from './images.ts';
 import type { KubeletPaths } from './kubelet-paths.ts';
+import { PodAdmission } from './pod-admission.ts';
 import { podReferences, referenceKey } from './pod-references.ts';
 import { PodWorker, type PodWorkerTools } from './pod-worker.ts';
 
 export interface PodWorkersTools extends PodWorkerTools {
   readonly pods: Informer<Pod>;
+  /** This node as it is known here. */
+  readonly node: () => Node | undefined;
+  /** This node as the API has it now. */
+  readonly freshNode: () => Promise<Node>;
   readonly images: ImageManager;
   readonly crashBackoff: Backoff;
   readonly paths: KubeletPaths;
@@ -25,11 +31,14 @@ const ORPHAN_WORKERS = 2;
 export class PodWorkers {
   readonly #tools: PodWorkersTools;
   readonly #workers = new Map<string, PodWorker>();
+  readonly #admission: PodAdmission;
   readonly #orphans: WorkQueue;
   readonly #unsubscribe: (() => void)[] = [];
 
   constructor(tools: PodWorkersTools) {
     this.#tools = tools;
+    const { node, freshNode } = tools;
+    this.#admission = new PodAdmission({ node, freshNode, others: (uid) => this.#takingRoom(uid) });
     this.#orphans = new WorkQueue(tools.clock);
   }
 
@@ -45,6 +54,7 @@ export class PodWorkers {
   /** Begins; the informer, the references and the runtime state have to be complete. */
   async start(signal: AbortSignal): Promise<void> {
     const { pods, references, state } = this.#tools;
+    for (const pod of inAdmissionOrder(pods.list(), (candidate) => this.#ranBefore(candidate))) this.#upsert(pod);
     this.#unsubscribe.push(
       pods.subscribe((event) => {
         if (event.type === 'deleted') this.#workers.get(event.object.metadata.uid)?.removed(event.object);
@@ -84,14 +94,32 @@ export class PodWorkers {
       known.update(pod);
       return;
     }
-    const worker = new PodWorker(pod, this.#tools, () => this.#gone(uid));
+    if (this.#ranBefore(pod)) this.#admission.keep(uid);
+    const worker = new PodWorker(pod, this.#tools, {
+      admit: (current) => this.#admission.decide(current),
+      gone: () => this.#gone(uid),
+    });
     this.#workers.set(uid, worker);
     if (worker.state === 'syncing') this.#tools.references.follow(pod);
     worker.update(pod);
   }
 
+  /** Whether the Pod was admitted by an earlier kedge: it has been given a start time, or something of it is there. */
+  #ranBefore({ metadata, status }: Pod): boolean {
+    return status.startTime !== undefined || this.#tools.state.get(metadata.uid) !== undefined;
+  }
+
+  /** The admitted Pods that take room on the node, without the one with this uid. */
+  #takingRoom(except: string): Pod[] {
+    const workers = [...this.#workers.values()];
+    return workers
+      .filter(({ uid }) => uid !== except && this.#admission.has(uid))
+      .flatMap(({ takesRoom, pod }) => (takesRoom ? [pod] : []));
+  }
+
   #gone(uid: string): void {
     this.#workers.delete(uid);
+    this.#admission.forget(uid);
     this.#tools.statuses.forget(uid);
     this.#tools.images.forget(uid);
     this.#tools.crashBackoff.forgetPrefix(`${uid}/`);

@@ -1,5 +1,5 @@
 /** Makers of Pods and runtime states for unit tests. */
-import type { Container, Pod, PodSpec, PodStatus } from '../api/generated/core-v1.ts';
+import type { Container, Node, NodeSystemInfo, Pod, PodSpec, PodStatus, Taint } from '../api/generated/core-v1.ts';
 import type { ObjectMeta } from '../api/generated/meta-v1.ts';
 import { containerHash } from './container-labels.ts';
 import type { ContainerRuntimeStatus, PodRuntimeStatus, SandboxRuntimeStatus } from './runtime-status.ts';
@@ -26,6 +26,38 @@ export function makePod(parts: PodParts = {}): Pod {
     },
     spec: { containers: [makeContainer('app')], restartPolicy: 'Always', ...parts.spec },
     status: { ...parts.status },
+  };
+}
+
+const NO_INFO: NodeSystemInfo = {
+  machineID: '',
+  systemUUID: '',
+  bootID: '',
+  kernelVersion: '',
+  osImage: '',
+  containerRuntimeVersion: '',
+  kubeletVersion: '',
+  kubeProxyVersion: '',
+  operatingSystem: 'linux',
+  architecture: 'amd64',
+};
+
+export function makeNode(allocatable?: Readonly<Record<string, string>>, taints: readonly Taint[] = []): Node {
+  const status = {
+    daemonEndpoints: { kubeletEndpoint: { Port: 10250 } },
+    nodeInfo: NO_INFO,
+    ...(allocatable && { allocatable: { ...allocatable } }),
+  };
+  return {
+    metadata: {
+      name: 'node-1',
+      uid: 'node-uid-1',
+      resourceVersion: '1',
+      labels: { disk: 'fast' },
+      creationTimestamp: '2026-01-01T00:00:00Z',
+    },
+    spec: { taints: [...taints] },
+    status,
   };
 }
 

@@ -1,6 +1,6 @@
 import type { Node, Pod } from '../api/generated/core-v1.ts';
-import { type HostPort, hostPortsOf } from './host-ports.ts';
-import { type Amounts, addAmounts, amountsOf, podRequests } from './resources.ts';
+import { type HostPort, hostPortsOf } from '../apimachinery/host-ports.ts';
+import { type Amounts, addAmounts, amountsOf, podRequests } from '../apimachinery/pod-requests.ts';
 
 /** What a Pod takes of its node, computed once. */
 interface Taken {

@@ -148,6 +148,41 @@ describe('workloads', { concurrency: 4 }, () => {
     assert.deepEqual(await names(ns, 'pods,deployments,replicasets,services,configmaps,endpointslices'), []);
   });
 
+  test('Pods that the node refuses are made anew until they fit', async () => {
+    const ns = await Namespace.create(kedge(), 'refused');
+    const nodeName = await ns.kubectl('get', 'nodes', '-o', 'jsonpath={.items[0].metadata.name}');
+    const spec = (...hostPorts: number[]) => {
+      const ports = hostPorts.map((hostPort) => ({ containerPort: hostPort, hostPort }));
+      return { nodeName, terminationGracePeriodSeconds: 1, containers: [shell('main', SLEEP, { ports })] };
+    };
+    const workload = (kind: string, name: string, hostPort: number, fields: Record<string, unknown>) => {
+      const metadata = { name, labels: { app: name } };
+      const template = { metadata, spec: spec(hostPort) };
+      const selector = { matchLabels: metadata.labels };
+      return { apiVersion: 'apps/v1', kind, metadata, spec: { selector, template, ...fields } };
+    };
+    await ns.apply(pod('holder', spec(21_017, 21_018)));
+    await ns.waitReady('holder');
+    await ns.apply(
+      workload('StatefulSet', 'stateful', 21_017, { serviceName: 'none' }),
+      workload('DaemonSet', 'daemon', 21_018, {}),
+    );
+    const refused = async (selection: string): Promise<Set<string>> => {
+      const path = 'jsonpath={.items[*].involvedObject.uid}';
+      return new Set((await ns.kubectl('get', 'events', '--field-selector', selection, '-o', path)).split(' '));
+    };
+    await until('a second Pod of the StatefulSet', async () => {
+      return (await refused('reason=NodePorts,involvedObject.name=stateful-0')).size > 1;
+    });
+    await until('a second Pod of the DaemonSet', async () => {
+      return (await refused('reason=NodePorts,involvedObject.name!=stateful-0')).size > 1;
+    });
+    await ns.kubectl('delete', 'pod/holder');
+    await ns.waitFor('statefulset/stateful', '.status.readyReplicas', '1');
+    await ns.waitFor('daemonset/daemon', '.status.numberReady', '1');
+    await ns.kubectl('delete', 'statefulset/stateful', 'daemonset/daemon');
+  });
+
   test('Pods that fit nowhere say why', async () => {
     const ns = await Namespace.create(kedge(), 'pending');
     const containers = [shell('main', SLEEP, { resources: { requests: { cpu: '1000' } } })];

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { WebSocket } from 'ws';
 import type { Pod } from '../../pkg/api/generated/core-v1.ts';
-import { nodes, pods } from '../../pkg/api/resources.ts';
+import { events, nodes, pods } from '../../pkg/api/resources.ts';
 import { exec } from '../../pkg/host/exec.ts';
 import { KubeletWorld, NODE } from './kubelet-world.ts';
 
@@ -76,6 +76,52 @@ describe('the life and end of Pods', () => {
       const { containers } = await world.containerd.client.runtime.listContainers({});
       return containers.length === 0;
     });
+  });
+
+  test('what does not fit is refused, and takes no room; who ran before is not judged again', async () => {
+    const failed = async (name: string): Promise<Pod['status']> =>
+      (await world.pod(name, 'Failed', ({ status }) => status.phase === 'Failed', 120)).status;
+    const ports = [{ containerPort: 80, hostPort: 18_080 }];
+    const capacity = 1000 * Number((await world.client.get(nodes, NODE)).status.allocatable?.['cpu']);
+    await world.createPod('holder', FOREVER, { ports, resources: { requests: { cpu: '10m' } } });
+    await world.running('holder');
+    await world.createPod('second', FOREVER, { ports });
+    const { reason, message, containerStatuses, startTime } = await failed('second');
+    const told = "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports";
+    assert.deepEqual([reason, message], ['NodePorts', `Pod was rejected: ${told}`]);
+    assert.deepEqual([containerStatuses, typeof startTime], [undefined, 'string']);
+    await world.until('its event', () => {
+      const found = world.client.informer(events).list('default');
+      return found.some((event) => event.type === 'Warning' && event.reason === 'NodePorts' && event.message === told);
+    });
+
+    await world.createPod('big', FOREVER, { resources: { requests: { cpu: '4000' } } });
+    const big = await failed('big');
+    assert.equal(big.reason, 'OutOfcpu');
+    const match = /requested: 4000000, used: (\d+), capacity: (\d+)$/.exec(big.message ?? '');
+    assert.equal(match?.[2], String(capacity), big.message);
+    await world.createPod('elsewhere', FOREVER, {}, { nodeSelector: { disk: 'fast' } });
+    assert.equal((await failed('elsewhere')).reason, 'NodeAffinity');
+    const { containers } = await world.containerd.client.runtime.listContainers({});
+    assert.deepEqual(
+      containers.filter(({ labels }) => /second|big|elsewhere/.test(labels['io.kubernetes.pod.name'] ?? '')),
+      [],
+    );
+
+    // A node that has changed refuses new Pods only, also after a restart of kedge.
+    const taint = { key: 'example.test/away', effect: 'NoExecute' };
+    await world.client.patch(nodes, NODE, { type: 'merge', body: { spec: { taints: [taint] } } });
+    await world.stopKubelet();
+    await world.createPod('late', FOREVER);
+    await world.startKubelet();
+    assert.equal((await failed('late')).reason, 'TaintToleration');
+    await world.client.patch(nodes, NODE, { type: 'merge', body: { spec: { taints: null } } });
+    assert.equal((await world.client.get(pods, 'holder', 'default')).status.phase, 'Running');
+
+    for (const name of ['holder', 'second', 'big', 'elsewhere', 'late']) await world.deletePod(name);
+    await world.createPod('third', FOREVER, { ports });
+    await world.running('third');
+    await world.deletePod('third');
   });
 
   test('a Pod that never started goes at once', async () => {

@@ -11,15 +11,16 @@ import type { Component } from '../../base/component.ts';
 import type { InformerEvent } from '../../client/informer.ts';
 import { claim } from '../claim.ts';
 import { type ControllerContext, createController, type KeyQueue, watch, watchOwn } from '../controller.ts';
+import { FailedPodBackoff } from '../failed-pod-backoff.ts';
 import { forgottenRevisions, planHistory, RevisionCollision, RevisionControl, templateData } from '../history.ts';
 import { createPod, deletePod } from '../pod-control.ts';
 import { slowStartBatch } from '../slow-start.ts';
 import { watchOwned } from '../watch-owned.ts';
 import { daemonPod, placementOf, REVISION_HASH } from './daemon-pod.ts';
-import { FailedPodBackoff } from './failed-pod-backoff.ts';
 import { type DaemonSetPlan, planDaemonSet } from './plan.ts';
 
 const WORKERS = 2;
+const LONGEST_BACKOFF_MS = 15 * 60_000;
 const DEFAULT_HISTORY = 10;
 
 export function createDaemonSetController(context: ControllerContext): Component {
@@ -29,7 +30,7 @@ export function createDaemonSetController(context: ControllerContext): Component
   const nodeInformer = client.informer(nodes);
   const revisionInformer = client.informer(controllerRevisions);
   const history = new RevisionControl(client, daemonSets);
-  const backoff = new FailedPodBackoff(clock);
+  const backoff = new FailedPodBackoff(clock, LONGEST_BACKOFF_MS);
 
   function onNode(event: InformerEvent<Node>, queue: KeyQueue): void {
     if (event.type === 'modified' && !mattersToDaemons(event.old, event.object)) return;

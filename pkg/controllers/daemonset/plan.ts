@@ -2,7 +2,7 @@
 import type { DaemonSet, DaemonSetStatus } from '../../api/generated/apps-v1.ts';
 import type { Node, Pod } from '../../api/generated/core-v1.ts';
 import { scaledValue } from '../../apimachinery/int-or-string.ts';
-import { availableIn, isPodReady, isPodTerminal } from '../pod-state.ts';
+import { availableIn, earliest, isPodReady, isPodTerminal } from '../pod-state.ts';
 import { type Placement, placementOf, REVISION_HASH, targetNode } from './daemon-pod.ts';
 
 /** The most Pods created or deleted in one round. */
@@ -239,8 +239,4 @@ function statusOf({ set, hash }: DaemonSetView, sites: readonly Site[], now: num
 function untilAvailable({ set, pods }: DaemonSetView, now: number): number | undefined {
   const waits = pods.map((pod) => availableIn(pod, set.spec.minReadySeconds ?? 0, now));
   return earliest(waits.filter((wait) => wait !== 0));
-}
-
-function earliest(waits: readonly (number | undefined)[]): number | undefined {
-  return waits.reduce((least, wait) => (wait === undefined ? least : Math.min(least ?? wait, wait)), undefined);
 }

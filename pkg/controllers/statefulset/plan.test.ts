@@ -131,7 +131,7 @@ const cases: Case[] = [
 for (const { name, replicas, spec, pods = [], creates = [], deletes = [] } of cases) {
   test(`plan: ${name}`, () => {
     const plan = planStatefulSet(
-      { set: setOf(replicas, spec), pods: pods.map(pod), current: 'old', update: 'new' },
+      { set: setOf(replicas, spec), pods: pods.map(pod), current: 'old', update: 'new', backoff: () => 0 },
       NOW,
     );
     assert.deepEqual(
@@ -147,7 +147,8 @@ for (const { name, replicas, spec, pods = [], creates = [], deletes = [] } of ca
 
 test('the status of a set on its way, and at its goal', () => {
   const set = setOf(2, { minReadySeconds: 30 });
-  const status = (pods: Look[]) => planStatefulSet({ set, pods: pods.map(pod), current: 'old', update: 'new' }, NOW);
+  const status = (pods: Look[]) =>
+    planStatefulSet({ set, pods: pods.map(pod), current: 'old', update: 'new', backoff: () => 0 }, NOW);
   const way = status([
     { ordinal: 0, revision: 'old' },
     { ordinal: 1, ready: false },
@@ -172,6 +173,17 @@ test('lost labels are given back', () => {
   const [stranger] = row(1).map(pod);
   const labels = { app: 'a', [REVISION_LABEL]: 'new' };
   const robbed = { ...stranger, metadata: { ...stranger?.metadata, labels } } as Pod;
-  const plan = planStatefulSet({ set: setOf(1), pods: [robbed], current: 'new', update: 'new' }, NOW);
+  const plan = planStatefulSet({ set: setOf(1), pods: [robbed], current: 'new', update: 'new', backoff: () => 0 }, NOW);
   assert.deepEqual(plan.repairs, [robbed]);
+});
+
+test('a failed Pod in back-off is left alone, and holds up the others', () => {
+  const pods = row(2, { phase: 'Failed' }).map(pod);
+  const names = { current: 'new', update: 'new' };
+  const waits = new Map(pods.map(({ metadata }, index) => [metadata.name, 500 + index]));
+  const backoff = (name: string): number => waits.get(name) ?? 0;
+  for (const spec of [{}, parallel]) {
+    const plan = planStatefulSet({ set: setOf(3, spec), pods, ...names, backoff }, NOW);
+    assert.deepEqual([plan.deletes, plan.again], [[], 500]);
+  }
 });

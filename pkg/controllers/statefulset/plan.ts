@@ -3,7 +3,7 @@ import type { StatefulSet, StatefulSetStatus } from '../../api/generated/apps-v1
 import type { Pod } from '../../api/generated/core-v1.ts';
 import { scaledValue } from '../../apimachinery/int-or-string.ts';
 import { isBeingDeleted } from '../../apimachinery/object-meta.ts';
-import { availableIn, isPodReady, isPodTerminal } from '../pod-state.ts';
+import { availableIn, earliest, isPodReady, isPodTerminal } from '../pod-state.ts';
 import { desiredReplicas, hasIdentity, isInRange, ordinalOf, REVISION_LABEL, startOrdinal } from './identity.ts';
 
 export interface StatefulSetView {
@@ -13,6 +13,8 @@ export interface StatefulSetView {
   /** The names of the revision the set comes from and of the one it goes to. */
   readonly current: string;
   readonly update: string;
+  /** Milliseconds for which a failed Pod of this name is left alone. */
+  readonly backoff: (podName: string) => number;
 }
 
 export interface PodOrder {
@@ -67,7 +69,7 @@ export function planStatefulSet(view: StatefulSetView, now: number): StatefulSet
     repairs: [] as readonly Pod[],
     pending: pods.filter((pod) => pod.status.phase === 'Pending' && !isGoing(pod)),
     status: statusOf(view, now),
-    again: untilAvailable(view, now),
+    again: earliest([untilAvailable(view, now), ...pods.map((pod) => failedFor(view, pod))]),
   };
   if (isBeingDeleted(set)) return base;
   const filled = ordered ? fillInOrder(view, places, now) : fillAtOnce(view, places);
@@ -86,11 +88,22 @@ export function planStatefulSet(view: StatefulSetView, now: number): StatefulSet
 type Filling = Pick<StatefulSetPlan, 'creates' | 'deletes'> & { readonly blocks: boolean };
 const FULL: Filling = { creates: [], deletes: [], blocks: false };
 
+/** How long the failed `pod` is still left alone (milliseconds); undefined when it is not. */
+function failedFor(view: StatefulSetView, pod: Pod): number | undefined {
+  const wait = pod.status.phase === 'Failed' && !isGoing(pod) ? view.backoff(pod.metadata.name) : 0;
+  return wait > 0 ? wait : undefined;
+}
+
+/** Whether `pod` has ended and makes room for another now. */
+function isReplaced(view: StatefulSetView, pod: Pod): boolean {
+  return isPodTerminal(pod) && !isGoing(pod) && failedFor(view, pod) === undefined;
+}
+
 /** One after the other: the first place that is not filled by an available Pod holds up all others. */
 function fillInOrder(view: StatefulSetView, places: readonly Place[], now: number): Filling {
   for (const { ordinal, pod } of places) {
     if (pod === undefined) return { ...FULL, creates: [orderFor(view, ordinal)], blocks: true };
-    if (isPodTerminal(pod)) return { ...FULL, deletes: isGoing(pod) ? [] : [pod], blocks: true };
+    if (isPodTerminal(pod)) return { ...FULL, deletes: isReplaced(view, pod) ? [pod] : [], blocks: true };
     if (isGoing(pod) || !isAvailable(pod, view.set, now)) return { ...FULL, blocks: true };
   }
   return FULL;
@@ -98,7 +111,7 @@ function fillInOrder(view: StatefulSetView, places: readonly Place[], now: numbe
 
 /** All at a time; ended Pods are cleared away first. */
 function fillAtOnce(view: StatefulSetView, places: readonly Place[]): Filling {
-  const deletes = places.flatMap(({ pod }) => (pod !== undefined && isPodTerminal(pod) && !isGoing(pod) ? [pod] : []));
+  const deletes = places.flatMap(({ pod }) => (pod !== undefined && isReplaced(view, pod) ? [pod] : []));
   const empty = places.filter(({ pod }) => pod === undefined);
   const blocks = places.some(({ pod }) => pod !== undefined && isPodTerminal(pod));
   return { creates: empty.map(({ ordinal }) => orderFor(view, ordinal)), deletes, blocks };

@@ -9,6 +9,7 @@ import { referenceTo } from '../../apimachinery/object-reference.ts';
 import type { Component } from '../../base/component.ts';
 import { claim } from '../claim.ts';
 import { type ControllerContext, controllerKey, createController, watch, watchOwn } from '../controller.ts';
+import { FailedPodBackoff } from '../failed-pod-backoff.ts';
 import {
   forgottenRevisions,
   planHistory,
@@ -24,6 +25,8 @@ import { StatefulPodWriter } from './pod-writer.ts';
 
 const WORKERS = 5;
 const DEFAULT_HISTORY = 10;
+/** Upstream has none here: a Pod that its node refuses at once would be made anew dozens of times a second. */
+const LONGEST_BACKOFF_MS = 30_000;
 const HASH_LABEL = 'controller.kubernetes.io/hash';
 
 interface Revisions {
@@ -39,6 +42,7 @@ export function createStatefulSetController(context: ControllerContext): Compone
   const claimInformer = client.informer(persistentVolumeClaims);
   const revisionInformer = client.informer(controllerRevisions);
   const history = new RevisionControl(client, statefulSets);
+  const backoff = new FailedPodBackoff(clock, LONGEST_BACKOFF_MS);
   const writer = new StatefulPodWriter(context);
 
   async function ensureRevisions(set: StatefulSet): Promise<Revisions> {
@@ -77,6 +81,9 @@ export function createStatefulSetController(context: ControllerContext): Compone
   ): Promise<readonly unknown[]> {
     if (isBeingDeleted(set)) return [];
     for (const pod of owned) await writer.keepClaims(set, pod);
+    for (const { metadata, status } of plan.deletes) {
+      if (status.phase === 'Failed') backoff.next(set.metadata.uid, metadata.name);
+    }
     const results = await Promise.allSettled([
       ...plan.creates.map(({ ordinal, revision }) =>
         writer.create(set, ordinal, templates.get(revision) ?? set.spec.template, revision),
@@ -110,7 +117,10 @@ export function createStatefulSetController(context: ControllerContext): Compone
       },
     );
     const names = { current: current.metadata.name, update: update.metadata.name };
-    const plan = planStatefulSet({ set, pods: owned, ...names }, clock.now());
+    const plan = planStatefulSet(
+      { set, pods: owned, ...names, backoff: (podName) => backoff.remaining(set.metadata.uid, podName) },
+      clock.now(),
+    );
     const templates = new Map([[names.update, set.spec.template]]);
     const before = templateOf(current);
     if (before !== undefined && names.current !== names.update) templates.set(names.current, before);

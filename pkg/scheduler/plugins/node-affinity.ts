@@ -1,6 +1,6 @@
 import type { NodeSelectorTerm, Pod } from '../../api/generated/core-v1.ts';
 import { deepEqual } from '../../apimachinery/deep-equal.ts';
-import { nodeMatchesTerm, requiredNodeMatcher } from '../../apimachinery/node-selector.ts';
+import { NODE_NOT_WANTED, nodeMatchesTerm, requiredNodeMatcher } from '../../apimachinery/node-selector.ts';
 import { type Plugin, scaleScores } from '../framework.ts';
 
 /** Honours nodeSelector and node affinity, required and preferred. */
@@ -14,9 +14,7 @@ export const nodeAffinity: Plugin = {
     return {
       ...(onlyNodes && { onlyNodes }),
       check: ({ node }) =>
-        node !== undefined && matches(node)
-          ? undefined
-          : { resolvable: false, reasons: ["node(s) didn't match Pod's node affinity/selector"] },
+        node !== undefined && matches(node) ? undefined : { resolvable: false, reasons: [NODE_NOT_WANTED] },
     };
   },
   preScore(pod: Pod) {

@@ -1,5 +1,5 @@
+import { hostPortsOf, PORTS_TAKEN, portsConflict } from '../../apimachinery/host-ports.ts';
 import type { Plugin } from '../framework.ts';
-import { hostPortsOf, portsConflict } from '../host-ports.ts';
 
 /** Keeps Pods off nodes where a host port they want is taken. */
 export const nodePorts: Plugin = {
@@ -11,7 +11,7 @@ export const nodePorts: Plugin = {
       check(node) {
         for (const taken of node.hostPorts()) {
           if (wanted.some((port) => portsConflict(port, taken))) {
-            return { resolvable: true, reasons: ["node(s) didn't have free ports for the requested pod ports"] };
+            return { resolvable: true, reasons: [PORTS_TAKEN] };
           }
         }
         return undefined;

@@ -1,5 +1,5 @@
+import { podRequests } from '../../apimachinery/pod-requests.ts';
 import { MAX_NODE_SCORE, type Plugin } from '../framework.ts';
-import { podRequests } from '../resources.ts';
 
 /** Prefers nodes whose CPU and memory would be used to the same degree. Pods that ask for nothing do not matter. */
 export const nodeResourcesBalancedAllocation: Plugin = {

@@ -1,11 +1,10 @@
 import { deepEqual } from '../../apimachinery/deep-equal.ts';
+import { type Amounts, podRequests } from '../../apimachinery/pod-requests.ts';
+import { type Shortage, shortages } from '../../apimachinery/resource-fit.ts';
 import { MAX_NODE_SCORE, type Plugin } from '../framework.ts';
 import type { NodeInfo } from '../node-info.ts';
-import { type Amounts, podRequests } from '../resources.ts';
 
 const SCORED = ['cpu', 'memory'];
-/** The order in which shortages are told. */
-const FIRST = ['cpu', 'memory', 'ephemeral-storage'];
 
 /** Keeps Pods off nodes without room for their requests, and prefers the emptier nodes (LeastAllocated). */
 export const nodeResourcesFit: Plugin = {
@@ -14,8 +13,9 @@ export const nodeResourcesFit: Plugin = {
     const requests = podRequests(pod);
     return {
       check(node) {
-        const { reasons, resolvable } = shortages(requests, node);
-        return reasons.length === 0 ? undefined : { resolvable, reasons };
+        const found = shortages(requests, node);
+        if (found.length === 0) return undefined;
+        return { resolvable: !found.some(isOfEmptyNode), reasons: found.map(({ reason }) => reason) };
       },
     };
   },
@@ -30,22 +30,9 @@ export const nodeResourcesFit: Plugin = {
   },
 };
 
-/** What `node` lacks for `requests`; not resolvable where even the empty node would lack it. */
-function shortages(requests: Amounts, node: NodeInfo): { reasons: string[]; resolvable: boolean } {
-  const reasons: string[] = [];
-  let resolvable = true;
-  const mostPods = node.allocatable.get('pods') ?? 0;
-  if (node.podCount + 1 > mostPods) reasons.push('Too many pods');
-  const names = [...FIRST, ...[...requests.keys()].filter((name) => !FIRST.includes(name))];
-  for (const name of names) {
-    const wanted = requests.get(name) ?? 0;
-    const total = node.allocatable.get(name) ?? 0;
-    if (wanted === 0 || wanted <= total - (node.requested.get(name) ?? 0)) continue;
-    reasons.push(`Insufficient ${name}`);
-    if (wanted > total) resolvable = false;
-  }
-  return { reasons, resolvable };
-}
+/** Whether even the node without other Pods would lack it: no eviction helps. */
+const isOfEmptyNode = ({ resource, requested, capacity }: Shortage): boolean =>
+  resource !== 'pods' && requested > capacity;
 
 function leastAllocated(requests: Amounts, node: NodeInfo): number {
   let sum = 0;

@@ -9,6 +9,9 @@ export interface HostPort {
 
 const ANY = '0.0.0.0';
 
+/** What is said of a node where a wanted port is taken. */
+export const PORTS_TAKEN = "node(s) didn't have free ports for the requested pod ports";
+
 /** The host ports of `pod`, of its containers and sidecars. */
 export function hostPortsOf(pod: Pod): HostPort[] {
   const sidecars = (pod.spec.initContainers ?? []).filter(({ restartPolicy }) => restartPolicy === 'Always');

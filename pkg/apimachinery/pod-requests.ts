@@ -1,6 +1,6 @@
 /** Amounts of resources as plain numbers: millicores for `cpu`, whole units (bytes, pieces) for everything else. */
 import type { Container, Pod } from '../api/generated/core-v1.ts';
-import { parseQuantity } from '../apimachinery/quantity.ts';
+import { parseQuantity } from './quantity.ts';
 
 export type Amounts = Map<string, number>;
 type Quantities = Readonly<Record<string, string>> | undefined;
