@@ -121,8 +121,10 @@ function parseRequest(source: string, name: string): Record<string, string> {
       : plain
           .replace(/: {4}(?=\w)/g, ':\n\n  ')
           .replace(/([.:")]) {2}(?=[A-Z])/g, '$1\n\n')
-          .replace(/\. - (?=`)/g, '.\n- ')
-          .replace(/ ( {2,})(?=\S)/g, '\n$1');
+          .replace(/ ( {2,})(?=\S)/g, '\n$1')
+          // What follows an indented line is a paragraph, what follows an item is another.
+          .replace(/^( +\S.*?) {2}(?=\S)/gm, '$1\n\n')
+          .replace(/\. - (?=`)/g, '.\n- ');
   }
   return texts;
 }

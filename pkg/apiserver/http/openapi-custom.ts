@@ -1,6 +1,6 @@
 /** The schemas of custom resources, which their definitions give (upstream: apiextensions-apiserver's openapi builder). */
 import { schemaOf } from '../../api/facts.ts';
-import type { JsonObject } from '../../api/schema.ts';
+import type { Json, JsonObject } from '../../api/schema.ts';
 import { isJsonObject } from '../../apimachinery/json.ts';
 import type { Descriptor } from '../../registry/descriptor.ts';
 import { described, openApiName, type SchemaWriter } from './openapi-schemas.ts';
@@ -20,7 +20,7 @@ export function customReference(descriptor: Descriptor, writer: SchemaWriter): J
     // Clients older than version 3 would take what is not told for what is not allowed.
     const isOpen = openapi['x-kubernetes-preserve-unknown-fields'] === true || openapi['properties'] === undefined;
     if (writer.version === 2 && isOpen) return { type: 'object' };
-    const own = writer.version === 2 ? swaggerSchema(openapi) : openapi;
+    const own = published(writer.version === 2 ? swaggerSchema(openapi) : openapi, writer);
     const properties = isJsonObject(own['properties']) ? own['properties'] : {};
     return { ...own, properties: { ...properties, ...whatEveryHas(writer, 'meta.v1.ObjectMeta') } };
   });
@@ -36,18 +36,57 @@ export function customListReference(descriptor: Descriptor, writer: SchemaWriter
     required: ['items'],
     properties: {
       items: { description: `List of ${type.resource}. More info: ${CONVENTIONS}`, type: 'array', items },
-      ...whatEveryHas(writer, 'meta.v1.ListMeta'),
+      ...whatEveryHas(writer, 'meta.v1.ListMeta', `Standard list metadata. More info: ${CONVENTIONS}#types-kinds`),
     },
   }));
 }
 
-function whatEveryHas(writer: SchemaWriter, metadata: string): JsonObject {
-  const text = (type: string, field: string): JsonObject => described(writer.text(type, field));
+const INT_OR_STRING: Json[] = [{ type: 'integer' }, { type: 'string' }];
+
+/** A schema with what upstream adds: the types of int-or-string values, and what objects within the object have. */
+function published(schema: JsonObject, writer: SchemaWriter): JsonObject {
+  const out: JsonObject = { ...schema };
+  const { properties, items, additionalProperties } = schema;
+  if (isJsonObject(properties)) {
+    const entries = Object.entries(properties).map(([name, child]) => [name, within(child, writer)]);
+    out['properties'] = Object.fromEntries(entries) as JsonObject;
+  }
+  if (items !== undefined) out['items'] = within(items, writer);
+  if (additionalProperties !== undefined) out['additionalProperties'] = within(additionalProperties, writer);
+  if (writer.version === 3 && schema['x-kubernetes-int-or-string'] === true) out['anyOf'] ??= INT_OR_STRING;
+  const isOpen = writer.version === 2 && schema['x-kubernetes-preserve-unknown-fields'] === true;
+  if (schema['x-kubernetes-embedded-resource'] !== true || isOpen) return out;
+  const own = isJsonObject(out['properties']) ? out['properties'] : {};
+  const required = Array.isArray(schema['required']) ? schema['required'] : [];
+  const added = ['kind', 'apiVersion'].filter((name) => !required.includes(name));
+  return { ...out, properties: { ...own, ...embedded(writer) }, required: [...required, ...added] };
+}
+
+const within = (child: Json | undefined, writer: SchemaWriter): Json =>
+  isJsonObject(child) ? published(child, writer) : (child ?? null);
+
+/** What every object says of itself, in the words for objects within others. */
+function embedded(writer: SchemaWriter): JsonObject {
+  const version = 'apiVersion defines the versioned schema of this representation of an object.';
+  const kind = 'kind is a string value representing the type of this object. In CamelCase.';
   return {
-    apiVersion: { ...text('', 'apiVersion'), type: 'string' },
-    kind: { ...text('', 'kind'), type: 'string' },
-    // Any kind's text of it will do.
-    metadata: writer.wrapped({ ...text('core.v1.Pod', 'metadata'), ...writer.reference(schemaOf(metadata)) }),
+    ...whatEveryHas(writer, 'meta.v1.ObjectMeta'),
+    apiVersion: { description: `${version} More info: ${CONVENTIONS}#resources`, type: 'string' },
+    kind: { description: `${kind} More info: ${CONVENTIONS}#types-kinds`, type: 'string' },
+  };
+}
+
+function whatEveryHas(
+  writer: SchemaWriter,
+  metadata: string,
+  // Any kind's text of it will do.
+  about = writer.text('core.v1.Pod', 'metadata'),
+): JsonObject {
+  const text = (field: string): JsonObject => described(writer.text('', field));
+  return {
+    apiVersion: { ...text('apiVersion'), type: 'string' },
+    kind: { ...text('kind'), type: 'string' },
+    metadata: writer.wrapped({ ...described(about), ...writer.reference(schemaOf(metadata)) }),
   };
 }
 

@@ -44,6 +44,8 @@ const DELETE: Options = {
     propagationPolicy: 'string',
   },
 };
+/** Built-in kinds have it, too, and do not tell. */
+const GET: Options = { of: 'meta.v1.ListOptions', fields: { resourceVersion: 'string' } };
 const LIST: Options = {
   of: 'meta.v1.ListOptions',
   fields: {
@@ -190,7 +192,7 @@ class ResourcePaths {
     const answer = descriptor.custom
       ? customListReference(descriptor, this.#writer)
       : this.#writer.reference(schemaOf(`${descriptor.schema.name}List`), kinds);
-    const watches = this.#has('watch');
+    const watches = this.#has('watch') && !descriptor.custom;
     return this.#operation('list', 'list', subject, `list ${watches ? 'or watch ' : ''}objects of kind ${type.kind}`, {
       answer,
       options: [WATCH],
@@ -249,7 +251,10 @@ class ResourcePaths {
     const operations: Record<string, Operation> = {};
     const text = `${part === '' ? '' : `${part} of `}the specified ${this.#descriptor.type.kind}`;
     const given = { kind, answer };
-    if (verbs.includes('get')) operations['get'] = this.#operation('get', 'read', subject, `read ${text}`, given);
+    if (verbs.includes('get')) {
+      const more = this.#descriptor.custom ? { ...given, options: [GET] } : given;
+      operations['get'] = this.#operation('get', 'read', subject, `read ${text}`, more);
+    }
     if (verbs.includes('update')) {
       const more = { ...given, codes: ['200', '201'], body: this.#body(answer), options: [CREATE] };
       operations['put'] = this.#operation('put', 'replace', subject, `replace ${text}`, more);
@@ -272,7 +277,8 @@ class ResourcePaths {
       case 'scale': {
         const kind = { group: 'autoscaling', version: 'v1', kind: 'Scale' };
         const answer = this.#writer.reference(schemaOf('autoscaling.v1.Scale'), [kind]);
-        this.#put(path, this.#views(subresource.verbs, subject, answer, name, kind));
+        const shown = this.#descriptor.custom ? this.#kind : kind;
+        this.#put(path, this.#views(subresource.verbs, subject, answer, name, shown));
         break;
       }
       case 'action': {

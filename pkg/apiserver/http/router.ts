@@ -162,14 +162,14 @@ export function createRouter(options: RouterOptions): RequestListener {
       sendBytes(exchange, body, { mediaType: METRICS_TEXT_TYPE });
     }),
   );
-  app.all(
-    '/version',
-    route((exchange) => {
-      if (exchange.request.method !== 'GET') throw statusErrors.methodNotAllowed();
-      requireProduced(exchange.request.headers.accept, [JSON_TYPE]);
-      sendIndented(exchange, options.version);
-    }),
-  );
+  const version = route((exchange) => {
+    if (exchange.request.method !== 'GET') throw statusErrors.methodNotAllowed();
+    requireProduced(exchange.request.headers.accept, [JSON_TYPE]);
+    sendIndented(exchange, options.version);
+  });
+  app.all('/version', version);
+  // As OpenAPI names it, and with it generated clients.
+  app.all('/version/', version);
   app.get(
     '/',
     route((exchange) => sendIndented(exchange, { paths: rootPaths(discovery, health) })),
@@ -184,14 +184,13 @@ export function createRouter(options: RouterOptions): RequestListener {
   app.get('/openapi/v3', openapiV3);
   app.get('/openapi/v3/*', openapiV3);
   for (const [path, document] of Object.entries(options.oidc)) {
-    app.get(
-      path,
-      route((exchange) => {
-        const mediaType = path.endsWith('/jwks') ? 'application/jwk-set+json' : JSON_TYPE;
-        const body = Buffer.from(JSON.stringify(document));
-        sendBytes(exchange, body, { mediaType, headers: { 'cache-control': 'public, max-age=3600' } });
-      }),
-    );
+    const handler = route((exchange) => {
+      const mediaType = path.endsWith('/jwks') ? 'application/jwk-set+json' : JSON_TYPE;
+      const body = Buffer.from(JSON.stringify(document));
+      sendBytes(exchange, body, { mediaType, headers: { 'cache-control': 'public, max-age=3600' } });
+    });
+    app.get(path, handler);
+    app.get(`${path}/`, handler);
   }
 
   for (const { method, path, isPublic, handle } of options.routes ?? []) {
