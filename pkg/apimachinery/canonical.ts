@@ -3,7 +3,7 @@
  * Run once, on what is about to be stored; decoding and defaulting work on looser objects.
  */
 import type { FieldSchema, Json, JsonObject, Schema, StructSchema } from '../api/schema.ts';
-import { isJsonObject, setKey } from './json.ts';
+import { isJsonObject, setKey, sortedKeys } from './json.ts';
 
 /**
  * A new object in stored form. Unknown fields are dropped, unless the Schema preserves them. With `stored`, empty lists
@@ -56,7 +56,7 @@ function canonicalValue(value: Json, schema: Schema, stored: boolean): Json {
     case 'map': {
       if (!isJsonObject(value)) return value;
       const result: JsonObject = {};
-      for (const key of Object.keys(value).sort())
+      for (const key of sortedKeys(value))
         setKey(result, key, canonicalValue(value[key] ?? null, schema.values, stored));
       return result;
     }

@@ -16,9 +16,10 @@ export class FieldPath {
     return new FieldPath(undefined, names.join('.'));
   }
 
-  /** A field of the struct this path points to. */
-  child(...names: readonly string[]): FieldPath {
-    const tail = names.length === 1 ? (names[0] ?? '') : names.join('.');
+  /** A field of the struct this path points to, or one further below; not by a list of names, which takes memory. */
+  child(name: string, below?: string, further?: string): FieldPath {
+    const tail =
+      below === undefined ? name : further === undefined ? `${name}.${below}` : `${name}.${below}.${further}`;
     if (this.#above === undefined && this.#tail === '') return new FieldPath(undefined, tail);
     return new FieldPath(this, `.${tail}`);
   }

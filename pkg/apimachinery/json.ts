@@ -19,6 +19,23 @@ export function getKey(object: JsonObject, key: string): Json | undefined {
   return Object.hasOwn(object, key) ? object[key] : undefined;
 }
 
+/** More keys than this are left to `sort`. */
+const FEW = 20;
+
+/** The keys of an object in order. Mostly they are few or in order already, for which `sort` would take memory. */
+export function sortedKeys(object: object): string[] {
+  const keys = Object.keys(object);
+  for (let index = 1; index < keys.length; index++) {
+    const key = keys[index] ?? '';
+    if ((keys[index - 1] ?? '') <= key) continue;
+    if (keys.length > FEW) return keys.sort();
+    let at = index;
+    for (; at > 0 && (keys[at - 1] ?? '') > key; at--) keys[at] = keys[at - 1] ?? '';
+    keys[at] = key;
+  }
+  return keys;
+}
+
 /** A copy of a JSON value that shares nothing with it; several times cheaper than structuredClone. */
 export function cloneJson<T>(value: T): T {
   return cloneValue(value) as T;

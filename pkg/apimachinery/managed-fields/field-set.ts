@@ -3,6 +3,7 @@
  * a field, `k:{"name":"c"}` for an item of a keyed list, `v:"x"` for an item of a set. A leaf is the empty object; an
  * inner node that is itself in the set has the key `.`. Sets are never changed; results share what they can.
  */
+import { sortedKeys } from '../json.ts';
 
 export interface FieldSet {
   readonly [element: string]: FieldSet;
@@ -148,11 +149,10 @@ export function setsEqual(a: FieldSet, b: FieldSet): boolean {
 
 /** The set with sorted keys, as it is stored; equal sets have equal text. */
 export function sortSet(set: FieldSet): FieldSet {
-  const keys = Object.keys(set);
-  if (keys.length === 0) return LEAF;
   const result: MutableFieldSet = {};
-  for (const key of keys.sort()) result[key] = sortSet(set[key] ?? LEAF);
-  return result;
+  const keys = sortedKeys(set);
+  for (const key of keys) result[key] = sortSet(set[key] ?? LEAF);
+  return keys.length === 0 ? LEAF : result;
 }
 
 /** Whether something in the set lies at or below the path. */

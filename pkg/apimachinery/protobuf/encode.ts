@@ -5,7 +5,7 @@
 import { schemaOf } from '../../api/facts.ts';
 import type { AnySchema, Json, JsonObject, ScalarSchema, Schema, StructSchema } from '../../api/schema.ts';
 import { parseDuration } from '../duration.ts';
-import { isJsonObject } from '../json.ts';
+import { isJsonObject, sortedKeys } from '../json.ts';
 import { parseTime } from '../time.ts';
 import { type Member, messagePlan } from './message-plan.ts';
 import { WIRE, type WireWriter } from './wire.ts';
@@ -38,7 +38,7 @@ function writeMember(writer: WireWriter, member: Member, value: Json): void {
     for (const item of value) writeValue(writer, number, item, schema.items);
   } else if (schema.kind === 'map') {
     if (!isJsonObject(value)) return;
-    for (const key of Object.keys(value).sort()) {
+    for (const key of sortedKeys(value)) {
       const start = begin(writer, number);
       writer.tag(1, WIRE.bytes);
       writer.string(key);

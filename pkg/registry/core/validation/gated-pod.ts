@@ -16,7 +16,7 @@ export function* validateDirections(spec: PodSpec, old: PodSpec): Findings {
   }
   const terms = spec.affinity?.nodeAffinity?.[REQUIRED]?.nodeSelectorTerms ?? [];
   const had = old.affinity?.nodeAffinity?.[REQUIRED]?.nodeSelectorTerms ?? [];
-  const path = SPEC.child('affinity', 'nodeAffinity', REQUIRED, 'nodeSelectorTerms');
+  const path = SPEC.child('affinity', 'nodeAffinity', REQUIRED).child('nodeSelectorTerms');
   if (had.length > 0 && had.length !== terms.length) {
     const text = 'no additions/deletions to non-empty NodeSelectorTerms list are allowed';
     return yield fieldError.invalid(path, terms as never, text);
