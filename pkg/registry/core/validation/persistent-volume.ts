@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import type {
   CSIPersistentVolumeSource,
   PersistentVolume,
@@ -62,7 +63,7 @@ export function* validateVolume({ metadata, spec }: PersistentVolume): Findings 
     else yield* validateNodeSelector(spec.nodeAffinity.required, required);
   }
   yield* validateSources(spec, metadata.name);
-  const isRoot = spec.hostPath !== undefined && /^\/+$/.test(spec.hostPath.path);
+  const isRoot = spec.hostPath !== undefined && posix.normalize(spec.hostPath.path) === '/';
   if (isRoot && spec.persistentVolumeReclaimPolicy === 'Recycle') {
     const at = SPEC.child('persistentVolumeReclaimPolicy');
     yield fieldError.forbidden(at, "may not be 'recycle' for a hostPath mount of '/'");
