@@ -38,8 +38,8 @@ export interface PodWorkerTools {
 }
 
 export interface PodWorkerHooks {
-  /** Decides whether the Pod may run here; asked before anything is done for it. */
-  admit(pod: Pod): Promise<AdmissionRefusal | undefined>;
+  /** Decides whether the Pod may run here; asked before anything is done for it. Nothing counts once `signal` aborts. */
+  admit(pod: Pod, signal: AbortSignal): Promise<AdmissionRefusal | undefined>;
   /** Called when nothing of the Pod is left, here and in the API. */
   gone(): void;
 }
@@ -230,7 +230,7 @@ export class PodWorker {
 
   async #sync(): Promise<void> {
     const { cgroups, probes, state } = this.#tools;
-    this.#refusal = await this.#hooks.admit(this.#pod);
+    this.#refusal = await this.#hooks.admit(this.#pod, this.#syncing.signal);
     // It may have been deleted meanwhile.
     if (this.#state !== 'syncing') return;
     const pod = this.#pod;

@@ -37,8 +37,8 @@ export class PodWorkers {
 
   constructor(tools: PodWorkersTools) {
     this.#tools = tools;
-    const { node, freshNode } = tools;
-    this.#admission = new PodAdmission({ node, freshNode, others: (uid) => this.#takingRoom(uid) });
+    const { clock, node, freshNode } = tools;
+    this.#admission = new PodAdmission({ clock, node, freshNode, others: (uid) => this.#takingRoom(uid) });
     this.#orphans = new WorkQueue(tools.clock);
   }
 
@@ -96,7 +96,7 @@ export class PodWorkers {
     }
     if (this.#ranBefore(pod)) this.#admission.keep(uid);
     const worker = new PodWorker(pod, this.#tools, {
-      admit: (current) => this.#admission.decide(current),
+      admit: (current, signal) => this.#admission.decide(current, signal),
       gone: () => this.#gone(uid),
     });
     this.#workers.set(uid, worker);
