@@ -71,7 +71,7 @@ export function applyConfiguration(request: ApplyRequest): JsonObject {
   }
   const object = merge(request, before, managers);
   capManagers(managers);
-  return withManagedFields(refreshLastApplied(request, object), encodeManagers(managers));
+  return withManagedFields(refreshLastApplied(request, object), encodeManagers(managers.values()));
 }
 
 function checkConfiguration({ config, apiVersion, kind }: ApplyRequest): void {

@@ -17,7 +17,7 @@ import {
   setsEqual,
   union,
 } from './field-set.ts';
-import { updateManagedFields } from './update.ts';
+import { setApart, updateManagedFields } from './update.ts';
 
 const configMap = schemaOf('core.v1.ConfigMap');
 const deployment = schemaOf('apps.v1.Deployment');
@@ -495,4 +495,29 @@ test('a conflict with the replicas of a Scale is told as one of the Scale', () =
     failure(() => applyThing(scaled, { any: 2 }, 'n', { subresource: 'scale' })).message,
     'Apply failed with 1 conflict: conflict with "m" with subresource "scale": .spec.replicas',
   );
+});
+
+test('a write through the Scale sets the hold of updaters on the replicas apart', () => {
+  const entry = (manager: string, operation: string, fieldsV1: JsonObject, more: JsonObject = {}): JsonObject => ({
+    manager,
+    operation,
+    apiVersion: 'apps/v1',
+    time: '2026-01-01T00:00:00Z',
+    fieldsType: 'FieldsV1',
+    fieldsV1,
+    ...more,
+  });
+  const both = { 'f:spec': { 'f:paused': leaf, 'f:replicas': leaf } };
+  const replicas = { 'f:spec': { 'f:replicas': leaf } };
+  const scaler = entry('s', 'Update', replicas, { subresource: 'scale' });
+  const object = { metadata: { managedFields: [entry('a', 'Apply', both), entry('u', 'Update', both), scaler] } };
+  const timeless = ({ time: _, ...rest }: JsonObject): JsonObject => rest;
+  assert.deepEqual(setApart(object, fieldSetOf('spec.replicas'))['metadata'], {
+    managedFields: [
+      entry('a', 'Apply', both),
+      timeless(scaler),
+      timeless(entry('u', 'Update', replicas)),
+      entry('u', 'Update', { 'f:spec': { 'f:paused': leaf } }),
+    ],
+  });
 });

@@ -74,9 +74,9 @@ function isFieldSet(value: Json): value is JsonObject & FieldSet {
 }
 
 /** The list to store: entries that own nothing are left out, the rest stand by operation, age and name. */
-export function encodeManagers(managers: Managers): JsonObject[] {
+export function encodeManagers(managers: Iterable<Manager>): JsonObject[] {
   const order = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
-  return [...managers.values()]
+  return [...managers]
     .filter(({ fields }) => !isEmptySet(fields))
     .sort(
       (a, b) =>

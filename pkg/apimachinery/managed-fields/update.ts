@@ -82,14 +82,32 @@ export function updateManagedFields(request: UpdateRequest): JsonObject {
     if (!(error instanceof TypedError)) throw error;
   }
   capManagers(managers);
-  return withManagedFields(next, encodeManagers(managers));
+  return withManagedFields(next, encodeManagers(managers.values()));
 }
 
 /** `next` with the managers of `live`, of whom nobody owns `fields` any longer. */
 export function disownFields(live: JsonObject, next: JsonObject, fields: FieldSet): JsonObject {
   const managers = decodeManagers(managedFieldsOf(live)) ?? new Map<string, Manager>();
   for (const [key, manager] of [...managers]) setFields(managers, key, manager, difference(manager.fields, fields));
-  return withManagedFields(next, encodeManagers(managers));
+  return withManagedFields(next, encodeManagers(managers.values()));
+}
+
+/**
+ * What a write through the Scale leaves of an object's managers: upstream's scale handler knows updaters of `replicas`
+ * by another apiVersion, so their hold on it becomes an entry of its own, and it has no times.
+ */
+export function setApart(object: JsonObject, replicas: FieldSet): JsonObject {
+  const managers = decodeManagers(managedFieldsOf(object)) ?? new Map<string, Manager>();
+  const entries = [...managers.values()].flatMap((manager) => {
+    const rest = difference(manager.fields, replicas);
+    if (manager.operation === 'Apply' || rest === manager.fields)
+      return manager.subresource === 'scale' ? { ...manager, time: undefined } : manager;
+    return [
+      { ...manager, fields: rest },
+      { ...manager, time: undefined, fields: replicas },
+    ];
+  });
+  return withManagedFields(object, encodeManagers(entries));
 }
 
 /** Gives the owner what changed between the two objects, and takes it from everybody else. */

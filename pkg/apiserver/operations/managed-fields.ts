@@ -1,10 +1,16 @@
-import type { JsonObject } from '../../api/schema.ts';
+import type { Json, JsonObject } from '../../api/schema.ts';
 import type { KubeObject } from '../../api/types.ts';
 import { apiVersionOf } from '../../api/types.ts';
 import { getPath } from '../../apimachinery/json-path.ts';
 import { applyConfiguration } from '../../apimachinery/managed-fields/apply.ts';
 import { type FieldSet, fieldSetOf } from '../../apimachinery/managed-fields/field-set.ts';
-import { disownFields, type FieldOwner, updateManagedFields } from '../../apimachinery/managed-fields/update.ts';
+import { decodeManagers } from '../../apimachinery/managed-fields/managers.ts';
+import {
+  disownFields,
+  type FieldOwner,
+  setApart,
+  updateManagedFields,
+} from '../../apimachinery/managed-fields/update.ts';
 import { formatTime } from '../../apimachinery/time.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { WriteRequest } from './options.ts';
@@ -20,16 +26,15 @@ export class ManagedFields {
 
   /** Brings the managedFields of `draft` up to date with what it changes in `live`. */
   readonly track: FieldTracker = (target, live, draft, request, now) => {
-    const { schema, subresources } = target.descriptor;
+    const { schema } = target.descriptor;
     const [before, next] = [live, draft] as unknown as [JsonObject | undefined, JsonObject];
-    const scale = target.subresource === 'scale' ? subresources['scale'] : undefined;
-    const path = scale?.type === 'scale' ? scale.specReplicas : undefined;
+    const path = replicasPath(target);
     const tracked =
       path !== undefined && before !== undefined && leavesNoOwner(before, next, path)
         ? disownFields(before, next, fieldSetOf(path.join('.')))
         : updateManagedFields({ ...ownerOf(target, request, now), live: before, next, schema });
-    draft.metadata = tracked['metadata'] as unknown as KubeObject['metadata'];
-    forgetScaleTimes(draft.metadata);
+    const written = path === undefined ? tracked : setApart(tracked, fieldSetOf(path.join('.')));
+    draft.metadata = written['metadata'] as unknown as KubeObject['metadata'];
   };
 
   /**
@@ -51,9 +56,15 @@ export class ManagedFields {
       kind: target.descriptor.type.kind,
       force,
     });
-    forgetScaleTimes(merged['metadata'] as unknown as KubeObject['metadata']);
-    return merged;
+    const path = replicasPath(target);
+    return path === undefined ? merged : setApart(merged, fieldSetOf(path.join('.')));
   }
+}
+
+/** Where the object keeps its replicas, when it is written through its Scale. */
+function replicasPath({ descriptor, subresource }: Target): readonly string[] | undefined {
+  const scale = subresource === 'scale' ? descriptor.subresources['scale'] : undefined;
+  return scale?.type === 'scale' ? scale.specReplicas : undefined;
 }
 
 function ownerOf({ descriptor, subresource }: Target, request: WriteRequest, time: string): FieldOwner {
@@ -79,7 +90,8 @@ function leavesNoOwner(before: JsonObject, next: JsonObject, path: readonly stri
 /** Whether anybody manages the field at `path`. */
 export function hasOwner({ metadata }: KubeObject, path: readonly string[]): boolean {
   const elements = path.map((name) => `f:${name}`);
-  return (metadata.managedFields ?? []).some(({ fieldsV1 }) => getPath(fieldsV1 as JsonObject, elements) !== undefined);
+  const managers = decodeManagers(metadata.managedFields as unknown as Json)?.values() ?? [];
+  return [...managers].some(({ fields }) => getPath(fields as JsonObject, elements) !== undefined);
 }
 
 const STATUS = fieldSetOf('status');
@@ -93,9 +105,4 @@ function resetFields(descriptor: Target['descriptor'], subresource: string | und
   }
   const part = descriptor.subresources[subresource];
   return part?.type === 'part' ? fieldSetOf(...part.resets) : NONE;
-}
-
-/** Upstream's scale handler carries no times over. */
-function forgetScaleTimes({ managedFields }: KubeObject['metadata']): void {
-  for (const entry of managedFields ?? []) if (entry.subresource === 'scale') delete entry.time;
 }
