@@ -21,7 +21,8 @@ export const namespace = describe<Namespace>(namespaces, {
     if (metadata.name) metadata.labels = { ...metadata.labels, [NAME_LABEL]: metadata.name };
   },
   prepareForCreate(draft) {
-    draft.spec = { ...draft.spec, finalizers: [...new Set([...(draft.spec.finalizers ?? []), FINALIZER])] };
+    const { finalizers = [] } = draft.spec;
+    if (!finalizers.includes(FINALIZER)) draft.spec = { ...draft.spec, finalizers: [...finalizers, FINALIZER] };
     draft.status = { phase: 'Active' };
     draft.metadata.labels = { ...draft.metadata.labels, [NAME_LABEL]: draft.metadata.name };
   },
