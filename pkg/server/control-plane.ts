@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { loadDescriptions } from '../api/descriptions.ts';
+import type { APIService } from '../api/generated/apiregistration-v1.ts';
 import { leases, nodes } from '../api/resources.ts';
 import { defaultAdmission } from '../apiserver/admission/chain.ts';
 import { Aggregator, type ProxyIdentity } from '../apiserver/aggregation/aggregator.ts';
@@ -324,19 +325,22 @@ export class ControlPlane implements Component {
     this.#closers.push(certificates.onChange((renewed) => connector.setTls(kubeletTls(renewed))));
     const identity = (): ProxyIdentity => proxyIdentity(certificates.current);
     const aggregator = new Aggregator({ controller: services, connector, store: core.operations.store, identity });
+    const isAvailable = (service: APIService): boolean => services.availability(service).status === 'True';
     const remote = new RemoteDiscovery({
       services: () => services.remotes(),
-      isAvailable: (service) => services.availability(service).status === 'True',
+      isAvailable,
       fetch: (service) => aggregator.resources(service),
       clock: core.clock,
       log: log.child('discovery'),
     });
+    const available = (): { group: string; version: string }[] =>
+      [...services.remotes()].filter(isAvailable).map(({ spec: { group = '', version = '' } }) => ({ group, version }));
     return new ApiServer({
       core,
       aggregator,
       authenticator,
       discovery: new Discovery(core.registry, `${host}:${port}`, remote),
-      openapi: new OpenApi(core.registry, loadDescriptions, versionInfo, core.clock),
+      openapi: new OpenApi(core.registry, loadDescriptions, versionInfo, core.clock, available),
       limits,
       requestTimeoutMs,
       shutdownDelayMs,

@@ -52,6 +52,9 @@ function everydayCommands(kedge: () => Kedge, version: 'sid' | 'system'): void {
     assert.match(containers, /^ {2}livenessProbe\t<Probe>$/m);
     assert.match(await kubectl('explain', 'deployment.spec', '--recursive'), /maxSurge\t<IntOrString>/);
     assert.match(await kubectl('explain', 'node'), /^KIND: +Node\nVERSION: +v1$/m);
+    const policy = await kubectl('explain', 'pod.spec.restartPolicy');
+    assert.match(policy, /^ENUM:\n +Always\n +Never\n +OnFailure$/m);
+    assert.match(await kubectl('explain', 'pod.spec.affinity'), /If specified, the pod's scheduling constraints\n/);
   });
 
   test('create makes the simple things', async () => {

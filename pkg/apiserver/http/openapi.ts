@@ -37,27 +37,36 @@ export class OpenApi {
   readonly #descriptions: () => Descriptions;
   readonly #version: { readonly gitVersion: string };
   readonly #clock: Clock;
+  readonly #remote: () => Iterable<{ readonly group: string; readonly version: string }>;
   readonly #kept = new Map<string, Buffer>();
   #groups = new Map<string, GroupVersion>();
   #generation = -1;
 
-  /** `descriptions` is called once per document: the texts need not stay in memory. `version`: what tells this program from others. */
+  /**
+   * `descriptions` is called once per document: the texts need not stay in memory. `version`: what tells this program from
+   * others. `remote`: the group versions of servers that can be asked for their documents.
+   */
   constructor(
     registry: ResourceRegistry,
     descriptions: () => Descriptions,
     version: { readonly gitVersion: string },
     clock: Clock,
+    remote: () => Iterable<{ readonly group: string; readonly version: string }>,
   ) {
     this.#registry = registry;
     this.#descriptions = descriptions;
     this.#version = version;
     this.#clock = clock;
+    this.#remote = remote;
   }
 
   /** Answers the index (empty path) or one group version's document; false when there is none. */
   sendV3(exchange: Exchange, path: string): boolean {
     if (path === '') {
       const paths: JsonObject = {};
+      for (const { group, version } of this.#remote()) {
+        paths[`apis/${group}/${version}`] = { serverRelativeURL: `/openapi/v3/apis/${group}/${version}` };
+      }
       for (const [name, { hash }] of this.#groupVersions()) paths[name] = { serverRelativeURL: hashedUrl(name, hash) };
       // Upstream does not say that it is JSON.
       sendBytes(exchange, Buffer.from(JSON.stringify({ paths })), { mediaType: 'text/plain; charset=utf-8' });

@@ -178,8 +178,12 @@ export function createRouter(options: RouterOptions): RequestListener {
     '/openapi/v2',
     route((exchange) => openapi.sendV2(exchange)),
   );
-  const openapiV3 = route((exchange, parts) => {
-    if (!openapi.sendV3(exchange, parts.slice(2).join('/'))) notFound(exchange);
+  const openapiV3 = route(async (exchange, parts) => {
+    const [, , root, group = '', version = ''] = parts;
+    if (openapi.sendV3(exchange, parts.slice(2).join('/'))) return;
+    const remote = root === 'apis' ? options.aggregator.serve(exchange, group, version) : undefined;
+    if (remote === undefined) notFound(exchange);
+    else if (!(await remote)) sendText(exchange, 503, 'service unavailable\n');
   });
   app.get('/openapi/v3', openapiV3);
   app.get('/openapi/v3/*', openapiV3);
