@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import type { JsonObject } from '../../pkg/api/schema.ts';
 import { type Answer, ApiServerProcess } from './api-server.ts';
@@ -217,6 +220,70 @@ test('discovery names the groups of other servers, stale when those cannot be as
     versions: [{ version: 'v1', freshness: 'Stale' }],
   });
   assert.equal((await get('/apis/far.example.org/v1')).status, 503);
+});
+
+test('what another server has is in discovery, and its OpenAPI is passed on', async (t) => {
+  const group = 'near.example.org';
+  const resource = { name: 'things', singularName: 'thing', namespaced: true, kind: 'Thing', verbs: ['get'] };
+  const part = { ...resource, name: 'things/status', singularName: '' };
+  const documents: Readonly<Record<string, object>> = {
+    [`/apis/${group}/v1`]: { kind: 'APIResourceList', groupVersion: `${group}/v1`, resources: [resource, part] },
+    [`/openapi/v3/apis/${group}/v1`]: { openapi: '3.0.0', info: { title: 'near' } },
+  };
+  // Nobody verifies who it is.
+  const tls = { cert: readFileSync(server.tls.cert), key: readFileSync(server.tls.key) };
+  const other = createServer(tls, (request, response) => {
+    const document = documents[request.url ?? ''];
+    response.writeHead(document === undefined ? 404 : 200, { 'content-type': 'application/json' });
+    response.end(JSON.stringify(document ?? {}));
+  });
+  t.after(() => other.close());
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+  const { port } = other.address() as AddressInfo;
+  const post = async (path: string, object: object): Promise<void> => {
+    const headers = { 'content-type': 'application/json' };
+    const answer = await server.send({ method: 'POST', path, headers, body: JSON.stringify(object) });
+    assert.equal(answer.status, 201, answer.text);
+  };
+  const metadata = { name: 'near' };
+  const spec = { type: 'ExternalName', externalName: '127.0.0.1' };
+  await post('/api/v1/namespaces/default/services', { apiVersion: 'v1', kind: 'Service', metadata, spec });
+  await post('/apis/apiregistration.k8s.io/v1/apiservices', {
+    apiVersion: 'apiregistration.k8s.io/v1',
+    kind: 'APIService',
+    metadata: { name: `v1.${group}` },
+    spec: {
+      group,
+      version: 'v1',
+      groupPriorityMinimum: 100,
+      versionPriority: 10,
+      insecureSkipTLSVerify: true,
+      service: { ...metadata, namespace: 'default', port },
+    },
+  });
+  const accept = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
+  const items = json(await get('/apis', { accept }))['items'] as { metadata: { name: string } }[];
+  const verbs = ['get'];
+  const kind = { group: '', version: '', kind: 'Thing' };
+  assert.deepEqual(items.find((item) => item.metadata.name === group)?.['versions' as never], [
+    {
+      version: 'v1',
+      resources: [
+        {
+          resource: 'things',
+          responseKind: kind,
+          scope: 'Namespaced',
+          singularResource: 'thing',
+          verbs,
+          subresources: [{ subresource: 'status', responseKind: kind, verbs }],
+        },
+      ],
+      freshness: 'Current',
+    },
+  ]);
+  const address = at(json(await get('/openapi/v3')), 'paths', `apis/${group}/v1`, 'serverRelativeURL');
+  assert.equal(at(json(await get(String(address))), 'info', 'title'), 'near');
+  assert.equal(at(json(await get(`/apis/${group}/v1`)), 'resources', 0, 'kind'), 'Thing');
 });
 
 test('methods and forms of documents', async () => {

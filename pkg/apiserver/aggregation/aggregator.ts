@@ -1,5 +1,6 @@
 import type { APIService } from '../../api/generated/apiregistration-v1.ts';
 import type { APIResource, APIResourceList } from '../../api/generated/meta-v1.ts';
+import { services } from '../../api/resources.ts';
 import { ask } from '../../host/ask.ts';
 import type { UserInfo } from '../../registry/user-info.ts';
 import type { Connector } from '../connect/connector.ts';
@@ -61,7 +62,11 @@ export class Aggregator {
   #address({ spec }: APIService, path: string): { url: URL; tls: TlsOptions } {
     const { store, identity } = this.#options;
     const { name = '', namespace = '', port = 443 } = spec.service ?? {};
-    const endpoint = serviceEndpoint(store, { namespace, name }, String(port));
+    const target = store.get(services, name, namespace)?.object.spec;
+    const endpoint =
+      target?.type === 'ExternalName'
+        ? `${target.externalName}:${port}`
+        : serviceEndpoint(store, { namespace, name }, String(port));
     const ca = spec.caBundle === undefined ? {} : { ca: Buffer.from(spec.caBundle, 'base64') };
     return {
       url: new URL(`https://${endpoint}${path}`),
