@@ -36,6 +36,7 @@ import { createHorizontalPodAutoscalerController } from './podautoscaler/horizon
 import { createReplicaSetController, createReplicationController } from './replicaset/replicaset.ts';
 import { createResourceQuotaController } from './resourcequota/resourcequota.ts';
 import { createRootCAPublisher } from './root-ca.ts';
+import { createServiceAccountTokenController, type SecretTokenOptions } from './service-account-tokens.ts';
 import { createServiceAddressController } from './service-addresses.ts';
 import { createServiceAccountController } from './serviceaccount.ts';
 import { createServiceLBController, type ServiceLBOptions } from './servicelb/servicelb.ts';
@@ -46,7 +47,9 @@ import { createTTLAfterFinishedController } from './ttl-after-finished.ts';
 /** The service account of kube-system that the provisioner of `local-path` acts as; its name is k3s's. */
 export const LOCAL_PATH_ACCOUNT = 'local-path-provisioner-service-account';
 
-export interface ControllerManagerOptions {
+export interface ControllerManagerOptions extends Pick<SecretTokenOptions, 'issueSecretToken'> {
+  /** The client of the manager itself. */
+  readonly client: Client;
   /** The client of a controller: it acts as this service account of kube-system, with upstream's role for it. */
   clientFor(serviceAccount: string): Client;
   /** The scales of workloads, with the rights of the controller that runs as this service account. */
@@ -82,6 +85,7 @@ export function createControllerManager(options: ControllerManagerOptions): Comp
   });
   const controllers = [
     createServiceAccountController(as('service-account-controller')),
+    createServiceAccountTokenController({ ...as('serviceaccount-token-controller'), client: options.client }, options),
     createRootCAPublisher(as('root-ca-cert-publisher'), options.rootCA),
     createClusterRoleAggregationController(as('clusterrole-aggregation-controller')),
     createNamespaceController(as('namespace-controller'), options),

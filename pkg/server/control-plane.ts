@@ -14,6 +14,11 @@ import { AuditLog } from '../apiserver/audit/log-file.ts';
 import { Authenticator } from '../apiserver/authn/authenticator.ts';
 import { BootstrapTokenAuthenticator } from '../apiserver/authn/bootstrap-token.ts';
 import { boundObjectsOf } from '../apiserver/authn/bound-objects.ts';
+import {
+  issueSecretToken,
+  SecretTokenAuthenticator,
+  type SecretTokenRequest,
+} from '../apiserver/authn/secret-token.ts';
 import { ServiceAccountTokenAuthenticator } from '../apiserver/authn/service-account-token.ts';
 import { DEFAULT_ISSUER, TokenIssuer } from '../apiserver/authn/token-issuer.ts';
 import { LOOPBACK_USER } from '../apiserver/authn/user.ts';
@@ -50,7 +55,7 @@ import type { ScaleAccess } from '../client/scale.ts';
 import type { Datastore } from '../datastore/datastore.ts';
 import { openLibsqlDatastore } from '../datastore/libsql/libsql-datastore.ts';
 import type { CertificateManager, Certificates } from '../pki/certificates.ts';
-import { ensureSigningKey } from '../pki/signing-key.ts';
+import { ensureSigningKey, type SigningKey } from '../pki/signing-key.ts';
 import { builtinDescriptors } from '../registry/builtin.ts';
 import type { RegistryAccess } from '../registry/descriptor.ts';
 import type { UserInfo } from '../registry/user-info.ts';
@@ -117,6 +122,7 @@ export class ControlPlane implements Component {
   readonly #options: ControlPlaneOptions;
   readonly #closers: (() => Promise<void> | void)[] = [];
   #core: ApiCore | undefined;
+  #signingKey: SigningKey | undefined;
 
   constructor(options: ControlPlaneOptions) {
     this.#options = options;
@@ -131,6 +137,12 @@ export class ControlPlane implements Component {
   /** A client of a component in this process, acting as `user`; `informers` lends its informers. */
   client(user: UserInfo, informers?: Pick<Client, 'informer'>): Client {
     return new InProcessClient(this.core, user, informers);
+  }
+
+  /** The token that belongs into a Secret. Throws before `start` has resolved. */
+  issueSecretToken(request: SecretTokenRequest): string {
+    if (this.#signingKey === undefined) throw new Error('a token was asked for before the API was started');
+    return issueSecretToken(this.#signingKey, request);
   }
 
   /** The scales of workloads for a component in this process, acting as `user`. */
@@ -157,6 +169,7 @@ export class ControlPlane implements Component {
       checkAgreement(shared.critical, found, { nodeName: shared.nodeName, now: clock.now() });
     }
 
+    this.#signingKey = signingKey;
     const registry = new ResourceRegistry(builtinDescriptors);
     const informers = informerSource(store, registry);
     const authorization = createAuthorization(informers);
@@ -180,6 +193,7 @@ export class ControlPlane implements Component {
           objects,
           clock,
         }),
+        new SecretTokenAuthenticator([signingKey.publicKey], audiences, informers),
         ...(join === undefined
           ? []
           : [join.tokens, passes, new BootstrapTokenAuthenticator(informers, clock, audiences)]),

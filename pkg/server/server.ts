@@ -260,6 +260,8 @@ export function controllerManager(
     groups: [...serviceAccountGroups('kube-system'), ALL_AUTHENTICATED],
   });
   return createControllerManager({
+    client: manager,
+    issueSecretToken: (request) => controlPlane.issueSecretToken(request),
     // As upstream: informers are shared and the manager's, writes are each controller's own.
     clientFor: (account) => controlPlane.client(userOf(account), manager),
     scalesFor: (account) => controlPlane.scales(userOf(account)),

@@ -23,6 +23,8 @@ interface Sent extends Expected {
   readonly type?: string;
   readonly accept?: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Without the administrator's certificate. */
+  readonly anonymous?: boolean;
 }
 
 /** Requests to one server, as conformance tests make them: each says what it expects of the answer. */
@@ -34,10 +36,11 @@ export class Api {
   }
 
   send(method: string, path: string, body?: Json | string, sent: Sent = {}): Promise<Answer> {
-    const { accept = 'application/json', type = 'application/json', headers = {} } = sent;
+    const { accept = 'application/json', type = 'application/json', headers = {}, anonymous = false } = sent;
     return this.#server.send({
       method,
       path,
+      anonymous,
       headers: { accept, ...(body === undefined ? {} : { 'content-type': type }), ...headers },
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     });

@@ -230,6 +230,34 @@ export const networkAuth: Cases = {
     assert.notEqual(at(after, 'status', 'authenticated'), true);
   },
 
+  async 'ServiceAccounts: a token in a Secret'(api, ns) {
+    const core = `/api/v1/namespaces/${ns}`;
+    await api.post(`${core}/serviceaccounts`, { metadata: { name: 'e2e' } });
+    const annotations = { 'kubernetes.io/service-account.name': 'e2e' };
+    const type = 'kubernetes.io/service-account-token';
+    await api.post(`${core}/secrets`, { metadata: { name: 'token', annotations }, type });
+    const { data, metadata: filled } = await api.untilHolds(
+      `${core}/secrets/token`,
+      (secret) => at(secret, 'data', 'token') !== undefined,
+    );
+    assert.deepEqual(Object.keys(data ?? {}).sort(), ['ca.crt', 'namespace', 'token']);
+    assert.ok(at(filled, 'annotations', 'kubernetes.io/service-account.uid'));
+    const token = Buffer.from(String(at(data, 'token')), 'base64').toString();
+    const review = async (): Promise<JsonObject> =>
+      api.post('/apis/authentication.k8s.io/v1/tokenreviews', { spec: { token } });
+    const username = `system:serviceaccount:${ns}:e2e`;
+    assert.equal(at(await review(), 'status', 'user', 'username'), username);
+    const bearer = { headers: { authorization: `Bearer ${token}` }, anonymous: true };
+    const refused = await api.send('GET', `${core}/pods`, undefined, bearer);
+    assert.match(refused.text, /User \\"system:serviceaccount:.*:e2e\\" cannot list resource/);
+    // The Secret goes with its account, and the token with the Secret.
+    await api.delete(`${core}/serviceaccounts/e2e`);
+    await api.untilGone(`${core}/secrets/token`);
+    assert.equal(at(await review(), 'status', 'authenticated'), undefined);
+    await api.post(`${core}/secrets`, { metadata: { name: 'nobody', annotations }, type });
+    await api.untilGone(`${core}/secrets/nobody`);
+  },
+
   async 'ServiceAccounts: the root certificate is in any namespace'(api, ns) {
     const path = `/api/v1/namespaces/${ns}/configmaps/kube-root-ca.crt`;
     const whole = await api.untilHolds(path, ({ data }) => at(data, 'ca.crt') !== undefined);
