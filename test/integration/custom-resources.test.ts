@@ -288,6 +288,20 @@ test('what is asked for wrongly is refused in the words of upstream', async () =
   await merge(`${PARCELS}/a/scale?fieldManager=two`, { spec: { replicas: 0 } });
   const { managedFields } = (await send('GET', `${PARCELS}/a`)).body['metadata'] as { managedFields: object[] };
   assert.doesNotMatch(JSON.stringify(managedFields), /f:replicas/);
+  // The version of a new object matters only where it would be stored, and only when it is one.
+  const versioned = (name: string, resourceVersion: string): object => ({
+    ...parcel,
+    metadata: { name, resourceVersion },
+  });
+  for (const [query, object, status] of [
+    ['', versioned('b', '5'), 500],
+    ['', { ...versioned('b', '5'), spec: { weight: 'x' } }, 422],
+    ['?dryRun=All', versioned('b', '5'), 201],
+    ['?dryRun=All', versioned('a', '5'), 409],
+    ['', versioned('b', '0'), 201],
+    ['', versioned('c', 'none'), 201],
+  ] as const)
+    assert.equal((await send('POST', PARCELS + query, object)).status, status, JSON.stringify([query, object]));
   // A watch from a version that is still to come waits for it.
   const ahead = await server.send({
     method: 'GET',

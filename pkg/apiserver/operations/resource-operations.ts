@@ -117,9 +117,6 @@ export class ResourceOperations {
 
   #prepareNew(target: Target, draft: KubeObject, context: WriteContext): void {
     const { descriptor, namespace } = target;
-    if (draft.metadata.resourceVersion) {
-      throw statusErrors.unclassified('resourceVersion should not be set on objects to be created');
-    }
     if (namespace !== undefined) draft.metadata.namespace = namespace;
     else delete draft.metadata.namespace;
     const meta = draft.metadata;
@@ -156,10 +153,12 @@ export class ResourceOperations {
     descriptor.complete?.(draft);
     const key = objectKey(storageType(descriptor), draft.metadata.name, namespace);
     const value = encodeForStorage(toStorage(descriptor, storedForm(descriptor, draft)));
+    const version = claimedVersion(draft.metadata);
     if (request.dryRun) {
       if (this.store.cache(storageType(descriptor)).get(key) !== undefined) return undefined;
-      return StoredObject.unversioned(key, value);
+      return version === 0 ? StoredObject.unversioned(key, value) : unstored(key, value, version);
     }
+    if (version > 0) throw statusErrors.unclassified('resourceVersion should not be set on objects to be created');
     const result = await this.store.datastore.create(key, value, { durability: descriptor.durability });
     if (!result.ok) return undefined;
     return this.#written(descriptor, key, value, result.revision);
@@ -423,6 +422,12 @@ function checkSubmittedVersion(
 
 function unstored(key: string, value: Uint8Array, revision: number): StoredObject {
   return new StoredObject({ key, value, createRevision: revision, modRevision: revision });
+}
+
+/** What a new object says its version is; a text that is none counts for 0. */
+function claimedVersion({ resourceVersion = '' }: KubeObject['metadata']): number {
+  const version = /^\d+$/.test(resourceVersion) ? Number(resourceVersion) : 0;
+  return version < 2 ** 64 ? version : 0;
 }
 
 function setTypeMeta(descriptor: Descriptor, object: KubeObject): void {
