@@ -12,6 +12,7 @@ const ALLOWED: readonly {
   { status: 500, answer: /does not contain declared merge key: / },
   { status: 500, answer: /resourceVersion should not be set on objects to be created/ },
   { status: 500, answer: /merging lists cannot yet be specified in the patch/ },
+  { status: 500, answer: /list element types are not identical: / },
   // The errors of upstream's validation of a Binding are no Status.
   { status: 500, request: /\/binding/, answer: /target\.(kind|name): / },
   // The port for health checks is taken without a judgement of its own.

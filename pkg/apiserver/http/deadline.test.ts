@@ -10,6 +10,7 @@ test('a request may shorten its time, not lengthen it', () => {
   assert.equal(limit(''), 60_000);
   assert.equal(limit('0s'), 60_000);
   assert.equal(limit('-5s'), 60_000);
+  assert.equal(limit('0.0000000001s'), 60_000);
   assert.equal(limit('2m'), 60_000);
   assert.equal(limit('1.5s'), 1500);
 });

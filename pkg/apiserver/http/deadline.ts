@@ -2,6 +2,8 @@ import { parseDuration } from '../../apimachinery/duration.ts';
 import { goQuote } from '../../apimachinery/go-quote.ts';
 import { statusErrors } from '../../apimachinery/status-error.ts';
 
+const NANOSECOND = 1e-6;
+
 /**
  * How long a request may take, ms: what its `timeout` parameter says, but never longer than `most`. Throws BadRequest
  * for a parameter that is no duration.
@@ -13,7 +15,8 @@ export function timeLimit(query: URLSearchParams, most: number): number {
   if (asked === undefined) {
     throw statusErrors.badRequest(`invalid timeout specified in the request URL - ${durationErrorText(text)}`);
   }
-  return asked > 0 ? Math.min(asked, most) : most;
+  // Durations count nanoseconds: less than one is none, which asks for nothing.
+  return asked >= NANOSECOND ? Math.min(asked, most) : most;
 }
 
 /** What Go's time.ParseDuration says of a text it cannot read. */
