@@ -98,7 +98,7 @@ async function measureList(access: Access, pid: number, size: number): Promise<F
     const times: number[] = [];
     let bytes = 0;
     forgetPeak(pid);
-    for (let n = 0; n < (size > 1000 ? 10 : 50); n++) {
+    for (let n = 0; n < (size > 1000 ? 10 : 200); n++) {
       const begun = performance.now();
       const path = `/api/v1/namespaces/${namespace}/configmaps`;
       const { code, body } = await connection.request('GET', path, '', `application/${form}`);
