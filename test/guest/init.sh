@@ -22,16 +22,19 @@ mount -t cgroup2 cgroup2 sys/fs/cgroup
 mount -t devtmpfs devtmpfs dev
 mkdir -p dev/pts dev/shm
 mount -t devpts devpts dev/pts
+# The checkout is to be at its place, also where that is below a folder which is about to become empty.
+checkout=$(cd "$(dirname "$0")/../.." && pwd)
+mkdir /mnt/checkout
+mount --bind ".$checkout" /mnt/checkout || fail 'no checkout'
 for folder in dev/shm tmp run $KEDGE_EMPTY; do
   mkdir -p "$folder"
   mount -t tmpfs -o mode=0755 tmpfs "$folder"
 done
-# The checkout is at its place, also where that is a folder which has just become empty.
-checkout=$(cd "$(dirname "$0")/../.." && pwd)
 if [ ! -d ".$checkout" ]; then
   mkdir -p ".$checkout"
-  mount --bind "$checkout" ".$checkout" || fail 'no checkout'
+  mount --bind /mnt/checkout ".$checkout"
 fi
+umount /mnt/checkout
 mkdir -p ".$KEDGE_SHARE"
 mount -t hostfs -o "$KEDGE_SHARE" none ".$KEDGE_SHARE" || fail 'no share'
 # A real root, not chroot: container runtimes pivot.
