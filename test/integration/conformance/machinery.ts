@@ -4,6 +4,15 @@ import { until } from '../controllers/cluster.ts';
 import { type Api, at, each } from './api.ts';
 import type { Cases } from './cases.ts';
 
+/** What a test says of an object whose status it writes. */
+const PATCHED = {
+  type: 'PatchStatusFailed',
+  status: 'False',
+  reason: 'Patched',
+  message: 'by e2e',
+  lastTransitionTime: '2026-01-02T03:04:05Z',
+};
+
 const deployment = (fields: JsonObject): JsonObject => ({
   apiVersion: 'apps/v1',
   kind: 'Deployment',
@@ -121,13 +130,6 @@ export const machinery: Cases = {
     };
     await api.post(`${base}/prioritylevelconfigurations`, level);
     const path = `${base}/prioritylevelconfigurations/e2e-level`;
-    const condition = {
-      type: 'PatchStatusFailed',
-      status: 'False',
-      reason: 'Patched',
-      message: 'by e2e',
-      lastTransitionTime: '2026-01-02T03:04:05Z',
-    };
     await api.patch(
       'merge',
       path,
@@ -137,8 +139,8 @@ export const machinery: Cases = {
     await api.patch(
       'merge',
       `${path}/status`,
-      { status: { conditions: [condition] } },
-      { holds: { status: { conditions: [condition] } } },
+      { status: { conditions: [PATCHED] } },
+      { holds: { status: { conditions: [PATCHED] } } },
     );
     await api.get(`${path}/status`, { holds: { status: { conditions: [{ reason: 'Patched' }] } } });
     await api.delete(path);
@@ -323,14 +325,7 @@ export const machinery: Cases = {
       { metadata: { annotations: { patched: 'true' } }, spec: { failurePolicy: 'Ignore' } },
       { holds: { spec: { failurePolicy: 'Ignore' } } },
     );
-    const condition = {
-      type: 'PatchStatusFailed',
-      status: 'False',
-      reason: 'Patched',
-      message: 'by e2e',
-      lastTransitionTime: '2026-01-02T03:04:05Z',
-    };
-    const status = { conditions: [condition], observedGeneration: 1 };
+    const status = { conditions: [PATCHED], observedGeneration: 1 };
     await api.patch('merge', `${path}/status`, { status }, { holds: { status } });
     await api.update(path, (object) => ({ ...object, status: { ...status, observedGeneration: 2 } }), '/status');
     await api.get(`${path}/status`, { holds: { status: { observedGeneration: 2 } } });

@@ -30,7 +30,7 @@ const ALLOWED: Readonly<Record<string, readonly Allowed[]>> = {
   ],
   'pod-security.json': [
     {
-      reason: 'the PodSecurity admission comes with a later issue',
+      reason: 'the PodSecurity admission is not there yet',
       steps: [
         'PB: privileged',
         'PB: host network',
